@@ -1,0 +1,1 @@
+"""The agent: does on its host what the controller's jobs ask for."""

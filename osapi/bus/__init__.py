@@ -1,0 +1,171 @@
+"""The bus: what OSAPI needs of a broker, over bytes.
+
+`osapi.bus.nats` is the one implementation. A bus is given to a daemon's nursery as a supervised component;
+everything here raises `Unavailable` while the broker is away, at once or when the time for it is over.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import attrs
+import trio
+
+from osapi.errors import Error
+
+
+class AlreadyExists(Error):
+    """A key that was to be created is there."""
+
+
+class Stale(Error):
+    """A key has another revision than the one it was to be changed from."""
+
+
+class NoResponders(Error):
+    """Nobody listens to the subject of a request."""
+
+
+@attrs.frozen
+class Message:
+    """What was published; `reply` is where an answer is awaited, if one is."""
+
+    subject: str
+    data: bytes
+    reply: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Entry:
+    """One revision of a key; `value` is None where the key was deleted or has expired."""
+
+    key: str
+    value: bytes | None
+    revision: int
+    created: float
+    """When it was written, in seconds since the epoch by the broker's clock."""
+
+
+@attrs.frozen
+class CaughtUp:
+    """All that was there when a watch began has been seen."""
+
+
+@attrs.frozen(kw_only=True)
+class BucketSpec:
+    """A bucket to create or bring up to date; `ttl` in seconds and `max_bytes` are 0 for no limit.
+
+    With `evict`, a full bucket gives up its oldest entries; without, it refuses new ones.
+    """
+
+    name: str
+    ttl: float = 0
+    max_bytes: int = 0
+    storage: str = "file"
+    replicas: int = 1
+    evict: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What a bucket or object store holds."""
+
+    name: str
+    keys: int
+    bytes: int
+
+
+Watch = trio.MemoryReceiveChannel[Entry | CaughtUp]
+
+
+class Bucket(Protocol):
+    """Keys and values, each write acknowledged by the broker (NATS ADR-8)."""
+
+    async def get(self, key: str) -> Entry | None: ...
+    async def put(self, key: str, value: bytes) -> int:
+        """Write, and return the revision."""
+        ...
+
+    async def create(self, key: str, value: bytes) -> int:
+        """Write what must not exist yet; `AlreadyExists` where it does."""
+        ...
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Write over one revision; `Stale` where there is another."""
+        ...
+
+    async def delete(self, key: str) -> None: ...
+    def watch(self, keys: str = ">") -> AbstractAsyncContextManager[Watch]:
+        """The last entry of every key that matches, then `CaughtUp`, then every change in order.
+
+        Goes on after an outage from where it was, within a second, without a gap or a repetition.
+        """
+        ...
+
+    async def usage(self) -> Usage: ...
+
+
+class Objects(Protocol):
+    """Contents of any size, by name; written and read in chunks, checked by SHA-256 (NATS ADR-20)."""
+
+    async def put(self, name: str, data: bytes) -> str:
+        """Write, and return the SHA-256 in hex."""
+        ...
+
+    async def get(self, name: str) -> bytes | None: ...
+    async def delete(self, name: str) -> None: ...
+    async def usage(self) -> Usage: ...
+
+
+@attrs.frozen(kw_only=True)
+class ServerInfo:
+    """The broker one is connected to."""
+
+    url: str
+    version: str
+    max_payload: int
+
+
+class Bus(Protocol):
+    """A connection that comes back by itself."""
+
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def server(self) -> ServerInfo:
+        """The broker; `Unavailable` while there is none."""
+        ...
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Connect and stay connected until cancelled; `started()` at the first connection."""
+        ...
+
+    async def publish(
+        self, subject: str, data: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send without acknowledgement."""
+        ...
+
+    async def request(self, subject: str, data: bytes, *, timeout: float) -> Message:
+        """Send and await one answer; `NoResponders` or `Unavailable` where none comes."""
+        ...
+
+    def subscribe(
+        self, subject: str, *, queue: str = ""
+    ) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Message]]:
+        """What is published from now on; with `queue`, each message to one of those of that name."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until the broker has taken all that was published."""
+        ...
+
+    async def bucket(self, spec: BucketSpec) -> Bucket: ...
+    async def objects(self, spec: BucketSpec) -> Objects: ...
+
+
+__all__ = [
+    "AlreadyExists", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Message",
+    "NoResponders", "Objects", "ServerInfo", "Stale", "Usage", "Watch",
+]  # fmt: skip

@@ -1,0 +1,77 @@
+"""Where things are on the broker: subjects and keys. With a namespace, subjects begin with it.
+
+| what | where |
+|---|---|
+| a job for a host | `jobs.{query|modify}.host.<machine id>` |
+| a job for any host | `jobs.{query|modify}.any`, to one of a queue group |
+| stop a job on a host | `jobs.cancel.host.<machine id>` |
+| who are you | `jobs.identify.host.<machine id>` |
+| taken, busy, running | `replies.<controller>.<job id>` |
+| started, output | `events.<job id>.<machine id>` |
+| the definition of a job | `jobs.<job id>` in the bucket of jobs |
+| it is cancelled | `cancel.<job id>` in the bucket of jobs |
+| the answer of a host | `answers.<job id>.<machine id>` in the bucket of responses |
+| who does an `_any` job | `lease.<job id>` in the bucket of responses |
+| a beat | `agents.<machine id>`, `controller.<name>`, `nats.<name>` in the registry |
+| the facts of a host | `facts.<machine id>` in the bucket of facts |
+| a host that is known | `hosts.<machine id>` in the bucket of state |
+"""
+
+import attrs
+
+
+@attrs.frozen
+class Subjects:
+    """Subjects under a namespace, which may be empty."""
+
+    namespace: str = ""
+
+    def _in(self, subject: str) -> str:
+        return f"{self.namespace}.{subject}" if self.namespace else subject
+
+    def host(self, kind: str, machine_id: str) -> str:
+        """`kind` is query, modify, cancel, identify, or `*`."""
+        return self._in(f"jobs.{kind}.host.{machine_id}")
+
+    def any(self, kind: str) -> str:
+        """`kind` is query, modify, or `*`."""
+        return self._in(f"jobs.{kind}.any")
+
+    def replies(self, controller: str, job_id: str) -> str:
+        return self._in(f"replies.{controller}.{job_id}")
+
+    def events(self, job_id: str, machine_id: str) -> str:
+        return self._in(f"events.{job_id}.{machine_id}")
+
+
+def job(job_id: str) -> str:
+    return f"jobs.{job_id}"
+
+
+def cancel(job_id: str) -> str:
+    return f"cancel.{job_id}"
+
+
+def answer(job_id: str, machine_id: str) -> str:
+    return f"answers.{job_id}.{machine_id}"
+
+
+def lease(job_id: str) -> str:
+    return f"lease.{job_id}"
+
+
+def agent(machine_id: str) -> str:
+    return f"agents.{machine_id}"
+
+
+def component(kind: str, name: str) -> str:
+    """`kind` is `controller` or `nats`; characters that a key cannot have become `_`."""
+    return f"{kind}." + "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+
+
+def facts(machine_id: str) -> str:
+    return f"facts.{machine_id}"
+
+
+def host(machine_id: str) -> str:
+    return f"hosts.{machine_id}"

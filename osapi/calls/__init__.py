@@ -1,0 +1,1 @@
+"""What the controller answers itself, declared as the operations are."""

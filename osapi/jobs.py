@@ -1,0 +1,179 @@
+"""A job and its answers, as they lie in the broker's buckets and travel between controller and agents.
+
+A job is on each host in one `State`; what it is in as a whole is computed from those (`overall`). Times are
+RFC 3339 in UTC.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import attrs
+import msgspec
+
+from osapi.results import Plan
+
+
+class State(StrEnum):
+    """Where a job is on one host."""
+
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    EXPIRED = "expired"
+    """Nobody took it in time."""
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """It was begun, the agent died, and to do it again could do it twice."""
+    LOST = "lost"
+    """It was taken, and the agent did not come back before it expired."""
+
+    @property
+    def final(self) -> bool:
+        return self not in {State.SUBMITTED, State.ACCEPTED, State.STARTED}
+
+
+class Overall(StrEnum):
+    """Where a job is on all its hosts together."""
+
+    SUBMITTED = "submitted"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PARTIAL_FAILURE = "partial_failure"
+    SKIPPED = "skipped"
+
+
+def overall(states: Collection[State]) -> Overall:
+    """Completed beats skipped; failures beside successes are partial."""
+    if all(state is State.SUBMITTED for state in states):
+        return Overall.SUBMITTED
+    if not all(state.final for state in states):
+        return Overall.PROCESSING
+    bad = [state for state in states if state not in {State.COMPLETED, State.SKIPPED}]
+    if bad and State.COMPLETED in states:
+        return Overall.PARTIAL_FAILURE
+    if bad:
+        return Overall.FAILED
+    return Overall.COMPLETED if State.COMPLETED in states else Overall.SKIPPED
+
+
+@attrs.frozen(kw_only=True)
+class JobHost:
+    """A host a job is meant for."""
+
+    machine_id: str
+    hostname: str
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """The definition: written once, never changed.
+
+    `hosts` are those it is meant for, or with `any_host` those of which one will do it. `digest` is the
+    SHA-256 of the request that an Idempotency-Key stands for. `reruns` is the job that it retries.
+    """
+
+    id: str
+    operation: str
+    params: dict[str, Any]
+    target: str
+    hosts: list[JobHost]
+    user: str
+    created: datetime
+    expires: datetime
+    any_host: bool = False
+    dry_run: bool = False
+    modifies: bool = False
+    repeatable: bool = True
+    digest: str | None = None
+    reruns: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The word in its subjects."""
+        return "modify" if self.modifies else "query"
+
+    def expired(self, at: datetime) -> bool:
+        return at >= self.expires
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """How a job ended on one host; written by its agent, or by a controller where no agent will.
+
+    `data` is the result as plain JSON; one that does not fit a message is in the object store, as `object`.
+    """
+
+    job_id: str
+    machine_id: str
+    hostname: str
+    state: State
+    changed: bool = False
+    error: str | None = None
+    code: str | None = None
+    plan: Plan | None = None
+    data: msgspec.Raw | None = None
+    object: str | None = None
+    accepted: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    agent_version: str | None = None
+
+
+class Taking(StrEnum):
+    """What an agent says when a job reaches it."""
+
+    ACCEPTED = "accepted"
+    BUSY = "busy"
+    RUNNING = "running"
+    DONE = "done"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """An agent's reply to a dispatch."""
+
+    job_id: str
+    machine_id: str
+    hostname: str
+    taking: Taking
+    reason: str | None = None
+
+
+class EventKind(StrEnum):
+    """What can happen to a job, as event streams tell it."""
+
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    STARTED = "started"
+    OUTPUT = "output"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    """It has ended on every host."""
+    DELETED = "deleted"
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """One thing that happened to a job; `number` counts an agent's own, from 1."""
+
+    job_id: str
+    kind: EventKind
+    time: datetime
+    machine_id: str | None = None
+    hostname: str | None = None
+    number: int = 0
+    data: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,214 @@
+"""An operation, declared once.
+
+A subclass of `Operation` (what hosts are asked) or `Call` (what the controller answers itself) is the
+declaration: its fields are the parameters, its docstring the documentation, its type argument the result,
+its class keywords the route. REST, OpenAPI, permissions, commands, SDK, dispatch and reference pages are
+read off `spec` and `parameters`.
+
+Class keywords: `GET="/path"` (or PUT, POST, DELETE), and where the default does not fit
+`permission="domain:verb"` ("" is public), `command="words of the command line"`, `success=202`,
+`query=True` (a POST that only reads), `repeatable=False` (never run a second time after a crash).
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from inspect import cleandoc
+from pkgutil import walk_packages
+from string import Formatter
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, dataclass_transform, get_args
+
+import attrs
+import msgspec
+
+R = TypeVar("R", covariant=True)
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+NODE = "/api/node/{target}"
+API = "/api"
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """Everything about a declaration but its parameters."""
+
+    name: str
+    command: tuple[str, ...]
+    method: Method
+    path: str
+    in_path: frozenset[str]
+    permission: str
+    success: int
+    modifies: bool
+    repeatable: bool
+    returns: Any
+    summary: str
+    description: str
+
+    @property
+    def domain(self) -> str:
+        """The group it is documented in, such as `timezone`."""
+        return self.name.partition(".")[0]
+
+    @property
+    def has_body(self) -> bool:
+        """Whether parameters that are not in the path travel as JSON, rather than in the query."""
+        return self.method in {"POST", "PUT"}
+
+
+@attrs.frozen(kw_only=True)
+class Parameter:
+    """One field of a declaration, as every surface shows it."""
+
+    name: str
+    type: msgspec.inspect.Type
+    annotation: Any
+    required: bool
+    default: Any
+    description: str
+    flag: str
+    secret: bool
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
+class Declaration(Generic[R]):
+    """What can be asked for."""
+
+    spec: ClassVar[Spec]
+    prefix: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    """Filled in when `parameters()` is first asked."""
+
+    def __init_subclass__(
+        cls,
+        *,
+        prefix: str | None = None,
+        permission: str | None = None,
+        command: str | None = None,
+        success: int = 200,
+        query: bool = False,
+        repeatable: bool = True,
+        **route: str,
+    ) -> None:
+        if prefix is not None:
+            cls.prefix = prefix
+            return
+        [(method, path)] = route.items()
+        module = cls.__module__.partition(".")[2].partition(".")[2].replace("_", "-")
+        verb = _dashed(cls.__name__)
+        modifies = method != "GET" and not query
+        summary, _, description = cleandoc(cls.__doc__ or "").partition("\n\n")
+        domain = module.rpartition(".")[2]
+        cls.spec = Spec(
+            name=f"{module}.{verb}",
+            command=tuple(command.split()) if command else (*module.split("."), verb),
+            method=cast(Method, method),
+            path=cls.prefix + path,
+            in_path=frozenset(name for _, name, _, _ in Formatter().parse(path) if name),
+            permission=f"{domain}:{'write' if modifies else 'read'}" if permission is None else permission,
+            success=success,
+            modifies=modifies,
+            repeatable=repeatable,
+            returns=get_args(cls.__dict__["__orig_bases__"][0])[0],
+            summary=summary,
+            description=description,
+        )
+        attrs.frozen(cls, kw_only=True, slots=False)
+
+
+class Operation(Declaration[R], prefix=NODE):
+    """What hosts are asked; carried out by an agent, as a job."""
+
+
+class Call(Declaration[R], prefix=API):
+    """What the controller answers itself."""
+
+
+def text(pattern: str, description: str, *, most: int = 4096, **extra: Any) -> msgspec.Meta:
+    """A constraint on a string: all of it matches `pattern` (without anchors), at most `most` characters.
+
+    Python's `$` also matches before a final newline, hence the look-ahead, which other regex dialects
+    read as nothing.
+    """
+    return msgspec.Meta(
+        pattern=rf"^(?:{pattern})$(?!\n)", max_length=most, description=description, extra=extra or None
+    )
+
+
+def annotations(kind: type[Any]) -> dict[str, Any]:
+    """The declared type of each field of an attrs class."""
+    return {field.name: field.type for field in attrs.fields(kind)}
+
+
+def parameters(declaration: type[Declaration[Any]]) -> tuple[Parameter, ...]:
+    """The parameters of a declaration, in the order they are declared."""
+    if "parameters" not in vars(declaration):
+        info = msgspec.inspect.type_info(declaration)
+        assert isinstance(info, msgspec.inspect.DataclassType)
+        declaration.parameters = tuple(_parameter(declaration, field) for field in info.fields)
+    return declaration.parameters
+
+
+def _parameter(declaration: type[Declaration[Any]], field: msgspec.inspect.Field) -> Parameter:
+    annotation = annotations(declaration)[field.name]
+    found = [meta for meta in _metas(annotation) if isinstance(meta, msgspec.Meta)]
+    extra = {key: value for meta in found for key, value in (meta.extra or {}).items()}
+    kind = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
+    return Parameter(
+        name=field.name,
+        type=kind,
+        annotation=annotation,
+        required=field.required,
+        default=None if field.required else _default(field),
+        description=next((meta.description for meta in found if meta.description), ""),
+        flag=extra.get("flag", field.name.replace("_", "-")),
+        secret=extra.get("secret", False),
+    )
+
+
+def _metas(annotation: Any) -> Iterator[Any]:
+    if hasattr(annotation, "__metadata__"):
+        yield from annotation.__metadata__
+        yield from _metas(annotation.__origin__)
+    for inner in get_args(annotation) if not hasattr(annotation, "__metadata__") else ():
+        yield from _metas(inner)
+
+
+def _default(field: msgspec.inspect.Field) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _dashed(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+@cache
+def catalogue() -> dict[str, type[Declaration[Any]]]:
+    """Every declaration by its name, in the order of modules and of declaration."""
+    found: dict[str, type[Declaration[Any]]] = {}
+    for package in (import_module("osapi.operations"), import_module("osapi.calls")):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            for value in vars(import_module(module.name)).values():
+                if isinstance(value, type) and issubclass(value, Declaration) and "spec" in vars(value):
+                    found[value.spec.name] = value
+    return found
+
+
+def operations() -> dict[str, type[Operation[Any]]]:
+    """The declarations that hosts carry out."""
+    return {name: value for name, value in catalogue().items() if issubclass(value, Operation)}
+
+
+def calls() -> dict[str, type[Call[Any]]]:
+    """The declarations that the controller answers itself."""
+    return {name: value for name, value in catalogue().items() if issubclass(value, Call)}
+
+
+__all__ = [
+    "API", "NODE", "Annotated", "Call", "Declaration", "Operation", "Parameter", "Spec",
+    "calls", "catalogue", "operations", "parameters", "text",
+]  # fmt: skip

@@ -1,0 +1,190 @@
+"""Bytes to values and back; the one place input is checked.
+
+An answer travels flat: `{"hostname", "status", "changed", "error"?, "code"?, "plan"?}` and beside them the
+fields of the result.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin
+
+import attrs
+import msgspec
+
+from osapi.errors import BadInput
+from osapi.operation import Declaration, annotations, parameters
+from osapi.results import Outcome, Results, Status
+
+D = TypeVar("D", bound=Declaration[Any])
+T = TypeVar("T")
+
+FACT = "@fact."
+OUTER = frozenset(field.name for field in attrs.fields(Outcome)) - {"result"}
+
+
+def params(declaration: type[D], given: Mapping[str, Any], *, text: bool = False) -> D:
+    """Checked parameters of a declaration.
+
+    Unknown names are refused, nested ones too. `text=True` reads strings as what they stand for, as a
+    query or a path has nothing else. A string that refers to a fact is checked only once the agent has
+    put the fact in its place.
+    """
+    _known_only(declaration, given, "")
+    try:
+        if any(map(refers, given.values())):
+            return _with_references(declaration, given, text=text)
+        return convert(declaration, given, text=text)
+    except BadInput as error:
+        raise _in_words(declaration, error) from None
+
+
+def convert(kind: type[T], given: Any, *, text: bool = False, field: str = "") -> T:
+    """A value of `kind` from plain lists, dicts, strings and numbers; `BadInput` names what is wrong."""
+    try:
+        return msgspec.convert(given, kind, strict=not text)
+    except msgspec.ValidationError as error:
+        raise _bad_input(str(error), field) from None
+
+
+def decode(kind: type[T], data: bytes | str) -> T:
+    """A value of `kind` from JSON."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise _bad_input(str(error), "") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"not JSON: {error}") from None
+
+
+def encode(value: object) -> bytes:
+    """A value as JSON."""
+    return msgspec.json.encode(value)
+
+
+def plain(value: object) -> Any:
+    """A value as the dicts, lists, strings and numbers that JSON has; what is None is left out."""
+    return _present(msgspec.to_builtins(value))
+
+
+def _present(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _present(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_present(inner) for inner in value]
+    return value
+
+
+def given(declaration: Declaration[Any]) -> dict[str, Any]:
+    """The parameters of a declaration as they travel; those left at a default of None are left out."""
+    found: dict[str, Any] = plain(
+        {name: getattr(declaration, name) for name in annotations(type(declaration))}
+    )
+    return found
+
+
+def flatten(outcome: Outcome[Any]) -> dict[str, Any]:
+    """An outcome as it travels."""
+    found = {name: getattr(outcome, name) for name in OUTER}
+    item: dict[str, Any] = {
+        "hostname": outcome.hostname,
+        "status": outcome.status.value,
+        "changed": outcome.changed,
+        **{name: plain(value) for name, value in found.items() if value is not None},
+    }
+    if outcome.result is not None:
+        item |= plain(outcome.result)
+    return item
+
+
+def results(declaration: type[Declaration[Any]], data: bytes) -> Results[Any]:
+    """The answer of a job, decoded into the declared result."""
+    body = decode(dict[str, Any], data)
+    return Results(
+        job_id=body.get("job_id", ""),
+        results=[_unflatten(declaration.spec.returns, item) for item in body.get("results") or ()],
+    )
+
+
+def _unflatten(returns: Any, item: dict[str, Any]) -> Outcome[Any]:
+    outer = {name: item[name] for name in OUTER if name in item}
+    outcome: Outcome[Any] = convert(Outcome, outer)
+    if outcome.status is not Status.OK or returns is type(None):
+        return outcome
+    return attrs.evolve(outcome, result=convert(returns, item))
+
+
+def refers(value: Any) -> bool:
+    """Whether a value holds a reference to a fact, however deep."""
+    if isinstance(value, str):
+        return FACT in value
+    if isinstance(value, Mapping):
+        return any(map(refers, value.values()))
+    return isinstance(value, list | tuple) and any(map(refers, value))
+
+
+def _with_references(declaration: type[D], given: Mapping[str, Any], *, text: bool) -> D:
+    for parameter in parameters(declaration):
+        if parameter.required and parameter.name not in given:
+            raise BadInput(f"missing field `{parameter.name}`", parameter.name)
+    fields = annotations(declaration)
+    checked: dict[str, Any] = {
+        name: convert(_bare(fields[name]) if refers(value) else fields[name], value, text=text, field=name)
+        for name, value in given.items()
+    }
+    return declaration(**checked)
+
+
+@cache
+def _bare(annotation: Any) -> Any:
+    """A type without its constraints: what a value must be before facts are put in."""
+    if hasattr(annotation, "__metadata__"):
+        return _bare(annotation.__origin__)
+    if arguments := get_args(annotation):
+        bare = tuple(_bare(argument) for argument in arguments)
+        return (
+            get_origin(annotation)[bare]
+            if isinstance(get_origin(annotation), type)
+            else annotation.copy_with(bare)
+        )
+    return annotation
+
+
+def _known_only(kind: Any, value: Any, path: str) -> None:
+    """Refuse members that an attrs class does not have: msgspec would pass over them."""
+    while hasattr(kind, "__metadata__"):
+        kind = kind.__origin__
+    if isinstance(value, Mapping) and attrs.has(kind):
+        known = annotations(kind)
+        for name, inner in value.items():
+            if name not in known:
+                allowed = ", ".join(known) or "none"
+                raise BadInput(f"unknown field `{path}{name}`; allowed: {allowed}", f"{path}{name}")
+            _known_only(known[name], inner, f"{path}{name}.")
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            for argument in get_args(kind):
+                _known_only(argument, inner, f"{path.rstrip('.')}[{i}].")
+    else:
+        for argument in get_args(kind):
+            if attrs.has(argument):
+                _known_only(argument, value, path)
+
+
+def _bad_input(message: str, field: str) -> BadInput:
+    reason, _, where = message.partition(" - at `$")
+    inner = where.rstrip("`").lstrip(".")
+    name = ".".join(part for part in (field, inner) if part)
+    if not name and "missing required field" in reason:
+        name = reason.split("`")[1]
+    return BadInput(f"{name}: {reason}" if name else reason, name or None)
+
+
+def _in_words(declaration: type[Declaration[Any]], error: BadInput) -> BadInput:
+    """The same, with what the declaration says of the field in place of a regular expression."""
+    root = re.split(r"[.\[]", error.field or "")[0]
+    if "matching regex" in str(error):
+        for parameter in parameters(declaration):
+            if parameter.name == root:
+                return BadInput(f"{error.field}: not allowed; expected: {parameter.description}", error.field)
+    return error
