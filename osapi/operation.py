@@ -126,14 +126,18 @@ class Call(Declaration[R], prefix=API):
     """What the controller answers itself."""
 
 
-def text(pattern: str, description: str, *, most: int = 4096, **extra: Any) -> msgspec.Meta:
+def text(pattern: str, description: str, *, example: str, most: int = 4096, **extra: Any) -> msgspec.Meta:
     """A constraint on a string: all of it matches `pattern` (without anchors), at most `most` characters.
 
     Python's `$` also matches before a final newline, hence the look-ahead, which other regex dialects
-    read as nothing.
+    read as nothing. `example` is what the documentation shows.
     """
     return msgspec.Meta(
-        pattern=rf"^(?:{pattern})$(?!\n)", max_length=most, description=description, extra=extra or None
+        pattern=rf"^(?:{pattern})$(?!\n)",
+        max_length=most,
+        description=description,
+        examples=[example],
+        extra=extra or None,
     )
 
 

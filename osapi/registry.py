@@ -32,7 +32,7 @@ class ProcessUsage:
 class Beat:
     """What an agent says every ten seconds; the key expires when it stops.
 
-    `instance` differs each time an agent starts; `uptime` is in seconds.
+    `instance` differs each time an agent starts; `uptime` is in words.
     """
 
     machine_id: str
@@ -44,7 +44,7 @@ class Beat:
     started_at: datetime
     labels: dict[str, str] = attrs.field(factory=dict)
     os_info: System | None = None
-    uptime: float | None = None
+    uptime: str | None = None
     load_averages: LoadAverage | None = None
     memory_stats: MemoryUsage | None = None
     process: ProcessUsage | None = None

@@ -3,12 +3,17 @@
 On the wire the fields of a result lie flat beside those of its outcome (see `osapi.wire`).
 """
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import attrs
+import msgspec
 
 R = TypeVar("R")
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A moment in a time zone; RFC 3339 on the wire."""
 
 
 class Status(StrEnum):

@@ -17,7 +17,12 @@
 | a host that is known | `hosts.<machine id>` in the bucket of state |
 """
 
+from typing import Any
+
 import attrs
+
+from osapi.bus import BucketSpec
+from osapi.config import Nats
 
 
 @attrs.frozen
@@ -75,3 +80,42 @@ def facts(machine_id: str) -> str:
 
 def host(machine_id: str) -> str:
     return f"hosts.{machine_id}"
+
+
+@attrs.frozen(kw_only=True)
+class Specs:
+    """The buckets and object stores of an installation."""
+
+    jobs: BucketSpec
+    responses: BucketSpec
+    registry: BucketSpec
+    facts: BucketSpec
+    state: BucketSpec
+    objects: BucketSpec
+
+
+def specs(nats: Nats, namespace: str) -> Specs:
+    """What the configuration says of them. Jobs and answers give up their oldest when they are full."""
+
+    def named(name: str) -> str:
+        return f"{namespace}-{name}" if namespace else name
+
+    def bucket(section: Any, *, ttl: float = 0, max_bytes: int = 0, evict: bool = False) -> BucketSpec:
+        return BucketSpec(
+            name=named(section.bucket),
+            ttl=ttl,
+            max_bytes=max_bytes,
+            storage=section.storage,
+            replicas=max(section.replicas, 1),
+            evict=evict,
+        )
+
+    jobs = bucket(nats.kv, ttl=nats.kv.ttl, max_bytes=nats.kv.max_bytes, evict=True)
+    return Specs(
+        jobs=jobs,
+        responses=attrs.evolve(jobs, name=named(nats.kv.response_bucket)),
+        registry=bucket(nats.registry, ttl=nats.registry.ttl),
+        facts=bucket(nats.facts, ttl=nats.facts.ttl),
+        state=bucket(nats.state),
+        objects=bucket(nats.objects, max_bytes=nats.objects.max_bytes),
+    )

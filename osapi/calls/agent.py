@@ -1,6 +1,5 @@
 """The agents, as the controller sees them."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import attrs
@@ -9,9 +8,13 @@ import msgspec
 from osapi.operation import Call
 from osapi.operations.node import LoadAverage, MemoryUsage, System
 from osapi.registry import Interface, Route
+from osapi.results import Time
 
 Name = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=255, description="Host name or machine id of the agent")
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=255, description="Host name or machine id of the agent", examples=["web-01"]
+    ),
 ]
 
 
@@ -21,7 +24,7 @@ class NodeCondition:
 
     type: str
     status: bool
-    last_transition_time: datetime
+    last_transition_time: Time
     reason: str | None = None
 
 
@@ -29,7 +32,7 @@ class NodeCondition:
 class TimelineEvent:
     """Something that happened to a host or a job."""
 
-    timestamp: datetime
+    timestamp: Time
     event: str
     hostname: str | None = None
     message: str | None = None
@@ -44,8 +47,8 @@ class AgentInfo:
     status: str
     machine_id: str | None = None
     labels: dict[str, str] | None = None
-    registered_at: datetime | None = None
-    started_at: datetime | None = None
+    registered_at: Time | None = None
+    started_at: Time | None = None
     os_info: System | None = None
     uptime: str | None = None
     load_average: LoadAverage | None = None

@@ -1,6 +1,5 @@
 """Jobs: what was asked of hosts, and what came of it."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import attrs
@@ -8,10 +7,16 @@ import msgspec
 
 from osapi.calls.agent import TimelineEvent
 from osapi.operation import Call, text
+from osapi.results import Time
 
 Id = Annotated[
     str,
-    text(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "Id of the job (a UUID)", flag="job-id"),
+    text(
+        r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        "Id of the job (a UUID)",
+        example="6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        flag="job-id",
+    ),
 ]
 Filter = Annotated[
     Literal["submitted", "processing", "completed", "failed", "partial_failure", "skipped"],
@@ -20,13 +25,20 @@ Filter = Annotated[
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100, description="Jobs to show at most")]
 Offset = Annotated[int, msgspec.Meta(ge=0, description="Jobs to pass over")]
 Cursor = Annotated[
-    str, text(r"[0-9A-Za-z_.-]+", "Go on after this page: the next_cursor of the page before", most=128)
+    str,
+    text(
+        r"[0-9A-Za-z_.-]+",
+        "Go on after this page: the next_cursor of the page before",
+        example="6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        most=128,
+    ),
 ]
 Target = Annotated[
     str,
     text(
         r"[^\x00-\x1f]+",
         "Hosts to do it on; those of the first job unless told otherwise",
+        example="group:web",
         most=512,
         flag="target-hostname",
     ),
@@ -59,16 +71,16 @@ class JobDetail:
 
     id: str
     status: str
-    created: datetime
+    created: Time
     operation: dict[str, Any]
     target: str
     user: str
-    expires: datetime
+    expires: Time
     changed: bool | None = None
     result: Any = None
     error: str | None = None
     hostname: str | None = None
-    updated_at: datetime | None = None
+    updated_at: Time | None = None
     dry_run: bool | None = None
     responses: dict[str, JobResponse] | None = None
     agent_states: dict[str, AgentState] | None = None
@@ -92,7 +104,7 @@ class JobCreated:
     job_id: str
     status: str
     revision: int
-    timestamp: datetime
+    timestamp: Time
 
 
 @attrs.frozen(kw_only=True)

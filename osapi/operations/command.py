@@ -8,10 +8,12 @@ import msgspec
 from osapi.operation import Operation, text
 from osapi.results import Changed
 
-Program = Annotated[str, text(r"[^\x00]+", "Program to run, found on PATH", most=4096)]
-Script = Annotated[str, text(r"[^\x00]+", "Command line for /bin/sh", most=131072)]
-Argument = Annotated[str, text(r"[^\x00]*", "Argument of the program", most=131072)]
-Folder = Annotated[str, text(r"/[^\x00]*", "Folder to run it in", most=4096)]
+Program = Annotated[str, text(r"[^\x00]+", "Program to run, found on PATH", example="uname")]
+Script = Annotated[
+    str, text(r"[^\x00]+", "Command line for /bin/sh", example="df -h | tail -n +2", most=131072)
+]
+Argument = Annotated[str, text(r"[^\x00]*", "Argument of the program", example="-a", most=131072)]
+Folder = Annotated[str, text(r"/[^\x00]*", "Folder to run it in", example="/srv")]
 Timeout = Annotated[int, msgspec.Meta(ge=1, le=300, description="Seconds it may take before it is killed")]
 
 

@@ -12,6 +12,7 @@ Name = Annotated[
     text(
         r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
         "New name, such as web-01 (RFC 1123: letters, digits and dashes, labels joined by dots)",
+        example="web-01",
         most=64,
         flag="name",
     ),

@@ -8,9 +8,10 @@ import msgspec
 from osapi.operation import Operation
 from osapi.results import Changed
 
-Pid = Annotated[int, msgspec.Meta(ge=1, le=4194304, description="Process id")]
+Pid = Annotated[int, msgspec.Meta(ge=1, le=4194304, description="Process id", examples=[4711])]
 Signal_ = Annotated[
-    Literal["TERM", "KILL", "HUP", "INT", "USR1", "USR2"], msgspec.Meta(description="Signal to send")
+    Literal["TERM", "KILL", "HUP", "INT", "USR1", "USR2"],
+    msgspec.Meta(description="Signal to send", examples=["TERM"]),
 ]
 
 

@@ -9,7 +9,12 @@ from osapi.results import Changed
 
 Zone = Annotated[
     str,
-    text(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*", "IANA name, such as Europe/Berlin", most=64),
+    text(
+        r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*",
+        "IANA name, such as Europe/Berlin",
+        example="Europe/Berlin",
+        most=64,
+    ),
 ]
 
 

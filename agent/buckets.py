@@ -1,0 +1,28 @@
+"""What an agent keeps on the broker."""
+
+import attrs
+
+from osapi.bus import Bucket, Bus, Objects
+from osapi.bus.layout import Specs
+
+
+@attrs.frozen
+class Buckets:
+    """The buckets and the object store that an agent writes to."""
+
+    responses: Bucket
+    registry: Bucket
+    facts: Bucket
+    state: Bucket
+    objects: Objects
+
+    @staticmethod
+    async def open(bus: Bus, specs: Specs) -> "Buckets":
+        """All of them, made where they are not there yet."""
+        return Buckets(
+            responses=await bus.bucket(specs.responses),
+            registry=await bus.bucket(specs.registry),
+            facts=await bus.bucket(specs.facts),
+            state=await bus.bucket(specs.state),
+            objects=await bus.objects(specs.objects),
+        )

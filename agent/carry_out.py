@@ -1,0 +1,109 @@
+"""One job from accepted to answered."""
+
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+
+from agent import facts
+from agent.buckets import Buckets
+from agent.dispatch import Performed, perform
+from agent.identity import Identity
+from agent.journal import Journal
+from agent.output import Output
+from osapi import __version__, wire
+from osapi.bus import AlreadyExists, Bus, layout
+from osapi.bus.layout import Subjects
+from osapi.errors import BadInput, OperationError
+from osapi.jobs import Answer, EventKind, Job, State, now
+from osapi.operation import operations
+
+
+@attrs.frozen
+class Work:
+    """What a job needs of its agent."""
+
+    identity: Identity
+    bus: Bus
+    subjects: Subjects
+    buckets: Buckets
+    journal: Journal
+
+    def answer(self, job: Job, state: State, **more: Any) -> Answer:
+        """The end of a job here."""
+        return Answer(
+            job_id=job.id,
+            machine_id=self.identity.machine_id,
+            hostname=self.identity.hostname,
+            state=state,
+            finished=now(),
+            agent_version=__version__,
+            **more,
+        )
+
+
+async def carry_out(
+    work: Work, job: Job, scope: trio.CancelScope, slots: trio.CapacityLimiter
+) -> Answer | None:
+    """Do a job; None where another agent does it. Cancelling `scope` stops it, with all that it started."""
+    accepted, started = now(), None
+    performed = Performed(state=State.CANCELLED, error="cancelled before it began", code="cancelled")
+    with scope:
+        async with slots:
+            if job.any_host and not await lease(work, job):
+                return None
+            started = now()
+            performed = attrs.evolve(performed, error="cancelled while it ran")
+            if job.modifies:
+                await work.journal.begin(job)
+            performed = await run(work, job)
+    answer = work.answer(
+        job,
+        performed.state,
+        changed=performed.changed,
+        error=performed.error,
+        code=performed.code,
+        plan=performed.plan,
+        data=None if performed.result is None else msgspec.Raw(wire.encode(wire.plain(performed.result))),
+        accepted=accepted,
+        started=started,
+    )
+    if job.modifies and started:
+        with trio.CancelScope(shield=True):
+            await work.journal.finish(answer)
+    return answer
+
+
+async def run(work: Work, job: Job) -> Performed:
+    """Put facts in the place of references, check what comes of it, and hand it to its provider."""
+    operation = operations().get(job.operation)
+    if operation is None:
+        return Performed(
+            state=State.SKIPPED,
+            error=f"this agent ({__version__}) does not know {job.operation}; upgrade it",
+            code="unsupported",
+        )
+    identity = work.identity
+    try:
+        given = facts.resolve(job.params, identity.facts, identity.hostname)
+        params = wire.params(operation, given)
+    except (BadInput, OperationError) as error:
+        return Performed(state=State.FAILED, error=str(error), code=error.code)
+    subject = work.subjects.events(job.id, identity.machine_id)
+    async with Output.open(work.bus, subject, job.id, identity.machine_id, identity.hostname) as output:
+        if job.modifies:
+            output.tell(EventKind.STARTED)
+        host = attrs.evolve(identity.host, hostname=identity.hostname, dry=job.dry_run, emit=output.emit)
+        return await perform(host, params)
+
+
+async def lease(work: Work, job: Job) -> bool:
+    """Become the one agent that does an `_any` job; False where another one is."""
+    key, me = layout.lease(job.id), work.identity.machine_id.encode()
+    try:
+        await work.buckets.responses.create(key, me)
+    except AlreadyExists:
+        entry = await work.buckets.responses.get(key)
+        return entry is not None and entry.value == me
+    return True

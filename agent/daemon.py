@@ -1,0 +1,97 @@
+"""The agent: one tree of tasks, taken down from the leaves to the root."""
+
+from functools import partial
+
+import attrs
+import structlog
+import trio
+
+from agent import dispatch
+from agent.buckets import Buckets
+from agent.carry_out import Work
+from agent.heartbeat import heartbeat, leave, tell_facts
+from agent.host import Host
+from agent.identity import Identity, machine_id
+from agent.intake import Intake, settle, take
+from agent.journal import Journal
+from osapi.bus import Bus, NoResponders
+from osapi.bus.connect import connect
+from osapi.bus.layout import Subjects, specs
+from osapi.config import Config
+from osapi.errors import ConfigError, Unavailable
+from osapi.state import StateDirectory
+from osapi.supervise import Condition, keep
+
+log = structlog.get_logger()
+
+GOODBYE = 2.0
+"""Seconds that leaving may take."""
+
+
+async def run_agent(
+    config: Config,
+    state: StateDirectory,
+    stop: trio.Event,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve jobs until `stop`; then take no more, let those that run end, say goodbye, and return."""
+    dispatch.load()
+    section = config.agent
+    identity = identify(config)
+    bus = connect(section.nats)
+    health: dict[str, Condition] = {}
+    subjects = Subjects(section.nats.namespace)
+    with (
+        state.lock("agent"),
+        Journal.open(state.agent / "journal.db") as journal,
+    ):
+        async with trio.open_nursery() as services:
+            await services.start(keep, "bus", bus.run, health)
+            await alone(bus, subjects, identity)
+            buckets = await Buckets.open(bus, specs(config.nats, section.nats.namespace))
+            work = Work(identity, bus, subjects, buckets, journal)
+            intake = Intake(work, section.max_jobs)
+            telling = partial(tell_facts, buckets, identity, section.facts.interval)
+            beating = partial(heartbeat, buckets, identity, health)
+            await services.start(keep, "facts", telling, health)
+            async with trio.open_nursery() as running, trio.open_nursery() as taking:
+                running.start_soon(settle, intake)
+                listening = partial(take, bus, subjects, section.queue_group, intake, running)
+                await taking.start(keep, "jobs", listening, health)
+                await services.start(keep, "heartbeat", beating, health)
+                log.info("agent ready", machine_id=identity.machine_id, hostname=identity.hostname)
+                task_status.started()
+                await stop.wait()
+                taking.cancel_scope.cancel()  # take no more jobs,
+                running.cancel_scope.deadline = trio.current_time() + section.drain_timeout  # let these end,
+            with trio.move_on_after(GOODBYE):
+                await goodbye(buckets, identity)  # say goodbye,
+            services.cancel_scope.cancel()  # fall silent.
+
+
+def identify(config: Config) -> Identity:
+    section = config.agent
+    host = Host.detect(labels=section.labels, output_limit=section.output_limit_bytes)
+    if section.privilege_escalation.enabled:
+        host = attrs.evolve(host, sudo=("sudo", "-n"))
+    return Identity(machine_id(section.machine_id), host, section.hostname)
+
+
+async def alone(bus: Bus, subjects: Subjects, identity: Identity) -> None:
+    """Refuse to be the second agent of one machine id: the two would share its jobs."""
+    try:
+        other = await bus.request(subjects.host("identify", identity.machine_id), b"", timeout=1)
+    except (NoResponders, Unavailable):
+        return
+    raise ConfigError(
+        f"another agent (instance {other.data.decode()}) already serves machine id {identity.machine_id}; "
+        "stop it, or give this machine an id of its own (systemd-machine-id-setup, or agent.machine_id)"
+    )
+
+
+async def goodbye(buckets: Buckets, identity: Identity) -> None:
+    try:
+        await leave(buckets, identity)
+    except Unavailable:
+        log.info("the broker is away; the beat of this agent will expire", machine_id=identity.machine_id)

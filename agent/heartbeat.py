@@ -1,0 +1,84 @@
+"""What the agent says of itself: a beat every ten seconds, the facts of its host, and that the host is known."""
+
+import structlog
+import trio
+
+from agent import facts
+from agent.buckets import Buckets
+from agent.dispatch import perform
+from agent.identity import Identity
+from osapi import __version__, wire
+from osapi.bus import layout
+from osapi.errors import Unavailable
+from osapi.jobs import now
+from osapi.operations import node
+from osapi.registry import BEAT, Beat, KnownHost
+from osapi.supervise import Condition
+from osapi.vitals import process_usage, sub_components
+
+log = structlog.get_logger()
+
+
+async def heartbeat(
+    buckets: Buckets, identity: Identity, health: dict[str, Condition], task_status: trio.TaskStatus[None]
+) -> None:
+    """Beat until cancelled; while the broker is away, try every second."""
+    known = None
+    while True:
+        try:
+            known = await remember(buckets, identity, known)
+            await beat(buckets, identity, health)
+        except Unavailable as error:
+            log.warning("no beat", reason=str(error))
+            await trio.sleep(1)
+        else:
+            task_status.started()
+            await trio.sleep(BEAT)
+
+
+async def beat(buckets: Buckets, identity: Identity, health: dict[str, Condition]) -> None:
+    report = (await perform(identity.host, node.Status())).result or node.NodeReport()
+    said = Beat(
+        machine_id=identity.machine_id,
+        hostname=identity.hostname,
+        instance=identity.instance,
+        version=__version__,
+        state="Ready",
+        registered_at=now(),
+        started_at=identity.started_at,
+        labels=identity.labels,
+        os_info=report.os_info,
+        uptime=report.uptime,
+        load_averages=report.load_average,
+        memory_stats=report.memory,
+        process=process_usage(),
+        sub_components=sub_components(health),
+    )
+    await buckets.registry.put(layout.agent(identity.machine_id), wire.encode(said))
+
+
+async def remember(buckets: Buckets, identity: Identity, before: KnownHost | None) -> KnownHost:
+    """Leave a record of this host that outlives its beats; jobs can be queued for it while it is away."""
+    known = KnownHost(machine_id=identity.machine_id, hostname=identity.hostname, labels=identity.labels)
+    if known != before:
+        await buckets.state.put(layout.host(identity.machine_id), wire.encode(known))
+    return known
+
+
+async def tell_facts(
+    buckets: Buckets, identity: Identity, interval: float, task_status: trio.TaskStatus[None]
+) -> None:
+    """Gather the facts now and every `interval` seconds, keep them for references, and publish them."""
+    while True:
+        identity.facts = await facts.gather(identity.host)
+        task_status.started()
+        try:
+            await buckets.facts.put(layout.facts(identity.machine_id), wire.encode(identity.facts))
+        except Unavailable as error:
+            log.warning("no facts told", reason=str(error))
+        await trio.sleep(interval)
+
+
+async def leave(buckets: Buckets, identity: Identity) -> None:
+    """Say goodbye: the host is known to be stopped, not lost."""
+    await buckets.registry.delete(layout.agent(identity.machine_id))

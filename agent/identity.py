@@ -1,0 +1,49 @@
+"""Who this agent is: its machine, its names, and this run of it."""
+
+import os
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+import attrs
+
+from agent.host import Host
+from osapi.errors import ConfigError
+from osapi.jobs import now
+from osapi.registry import Facts
+
+
+@attrs.define
+class Identity:
+    """`instance` differs each time the agent starts; `facts` are those of the last minute."""
+
+    machine_id: str
+    host: Host
+    named: str = ""
+    """The configured name; without one the agent goes by that of the operating system, also after it changed."""
+    instance: str = attrs.field(factory=lambda: uuid.uuid4().hex)
+    started_at: datetime = attrs.field(factory=now)
+    facts: Facts = attrs.field(factory=Facts)
+
+    @property
+    def hostname(self) -> str:
+        return self.named or os.uname().nodename
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(self.host.labels)
+
+
+def machine_id(configured: str, path: Path = Path("/etc/machine-id")) -> str:
+    """The id of this machine, as machine-id(5) has it, unless the configuration gives another."""
+    if configured:
+        return configured
+    try:
+        found = path.read_text().strip()
+    except FileNotFoundError:
+        found = ""
+    if not found or found == "uninitialized":
+        raise ConfigError(
+            f"{path} holds no machine id; make one with `systemd-machine-id-setup`, or set agent.machine_id"
+        )
+    return found

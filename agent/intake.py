@@ -1,0 +1,174 @@
+"""Jobs as they reach this agent: which it takes, and what becomes of those.
+
+Queries and modifications come on the agent's own subject and, in a queue group, on that of `_any`. Each gets a
+reply at once (`Taking`); what is taken runs in `running`, at most `max_jobs` at a time. A job for this very
+host waits in line, one for any host is left to an agent that is free.
+"""
+
+from collections import OrderedDict
+from datetime import datetime
+from functools import partial
+
+import attrs
+import structlog
+import trio
+
+from agent.carry_out import Work, carry_out
+from agent.deliver import deliver
+from osapi import wire
+from osapi.bus import Bus, Message
+from osapi.bus.layout import Subjects
+from osapi.errors import BadInput
+from osapi.jobs import Answer, Job, Reply, State, Taking, now
+
+log = structlog.get_logger()
+
+LINE = 1000
+"""Jobs for this host that may wait in line."""
+
+REMEMBERED = 1000
+"""Queries that ended, and cancellations, whose ids are kept in memory to tell a repetition by."""
+
+
+@attrs.define
+class Intake:
+    """The jobs that are here, those that were, and those that must not be."""
+
+    work: Work
+    max_jobs: int
+    scopes: dict[str, trio.CancelScope] = attrs.field(factory=dict)
+    ended: OrderedDict[str, None] = attrs.field(factory=OrderedDict)
+    cancelled: OrderedDict[str, None] = attrs.field(factory=OrderedDict)
+
+    async def judge(self, job: Job, sent: datetime) -> tuple[Taking, Answer | None]:
+        """What to reply, and the answer there is already, to be sent again."""
+        if job.id in self.scopes:
+            return Taking.RUNNING, None
+        if job.id in self.ended:
+            return Taking.DONE, None
+        if begun := await self.work.journal.find(job.id) if job.modifies else None:
+            if begun.answer:
+                return Taking.DONE, begun.answer
+            if not job.repeatable:
+                return Taking.DONE, interrupted(job, self.work)
+        if job.id in self.cancelled:
+            return Taking.REFUSED, None
+        if job.expired(max(sent, job.created)):
+            return Taking.EXPIRED, None
+        room = self.max_jobs if job.any_host else self.max_jobs + LINE
+        return (Taking.ACCEPTED if len(self.scopes) < room else Taking.BUSY), None
+
+    async def run(self, job: Job, slots: trio.CapacityLimiter) -> None:
+        """Carry a job out that was taken, and see that its answer reaches the broker."""
+        try:
+            answer = await carry_out(self.work, job, self.scopes[job.id], slots)
+            if answer:
+                await deliver(self.work.buckets, self.work.journal, answer, journalled=job.modifies)
+            if not job.modifies:
+                _remember(self.ended, job.id)
+        finally:
+            del self.scopes[job.id]
+
+    def cancel(self, job_id: str) -> None:
+        _remember(self.cancelled, job_id)
+        if scope := self.scopes.get(job_id):
+            scope.cancel()
+
+
+async def take(
+    bus: Bus,
+    subjects: Subjects,
+    queue: str,
+    intake: Intake,
+    running: trio.Nursery,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """Listen for jobs until cancelled; what is taken runs in `running`, which outlives this."""
+    slots = trio.CapacityLimiter(intake.max_jobs)
+    me = intake.work.identity.machine_id
+    async with (
+        bus.subscribe(subjects.host("*", me)) as mine,
+        bus.subscribe(subjects.any("*"), queue=queue) as anyones,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(listen, bus, mine, intake, running, slots)
+        nursery.start_soon(listen, bus, anyones, intake, running, slots)
+        await bus.flush()
+        task_status.started()
+
+
+async def listen(
+    bus: Bus,
+    messages: trio.MemoryReceiveChannel[Message],
+    intake: Intake,
+    running: trio.Nursery,
+    slots: trio.CapacityLimiter,
+) -> None:
+    async for message in messages:
+        kind = message.subject.split(".host.")[0].removesuffix(".any").rpartition(".")[2]
+        if kind == "identify":
+            await bus.publish(message.reply, intake.work.identity.instance.encode())
+        elif kind == "cancel":
+            intake.cancel(message.data.decode())
+        else:
+            try:
+                job = wire.decode(Job, message.data)
+            except BadInput as error:
+                log.error("a job that cannot be read was dropped", error=str(error), subject=message.subject)
+                continue
+            await consider(bus, message, job, intake, running, slots)
+
+
+async def consider(
+    bus: Bus,
+    message: Message,
+    job: Job,
+    intake: Intake,
+    running: trio.Nursery,
+    slots: trio.CapacityLimiter,
+) -> None:
+    """Reply to a dispatch; what is accepted is begun, what had ended is answered again."""
+    identity = intake.work.identity
+    sent = message.headers.get("Osapi-Sent")
+    taking, answer = await intake.judge(job, datetime.fromisoformat(sent) if sent else now())
+    if taking is Taking.ACCEPTED and job.id in intake.scopes:
+        taking = Taking.RUNNING  # it came a second time while the journal was asked
+    elif taking is Taking.ACCEPTED:
+        intake.scopes[job.id] = trio.CancelScope()
+        running.start_soon(intake.run, job, slots)
+    elif answer:
+        again = partial(deliver, journalled=job.modifies)
+        running.start_soon(again, intake.work.buckets, intake.work.journal, answer)
+    reply = Reply(job_id=job.id, machine_id=identity.machine_id, hostname=identity.hostname, taking=taking)
+    await bus.publish(message.reply, wire.encode(reply))
+
+
+async def settle(intake: Intake) -> None:
+    """Answer for what a former run of this agent left behind.
+
+    What had ended is sent again. What may not run twice ends as `unknown`; the rest waits for the controller
+    to dispatch it once more.
+    """
+    work = intake.work
+    for begun in await work.journal.unsent():
+        if begun.answer:
+            await deliver(work.buckets, work.journal, begun.answer, journalled=True)
+        elif not begun.job.repeatable:
+            answer = interrupted(begun.job, work)
+            await work.journal.finish(answer)
+            await deliver(work.buckets, work.journal, answer, journalled=True)
+
+
+def interrupted(job: Job, work: Work) -> Answer:
+    return work.answer(
+        job,
+        State.UNKNOWN,
+        error="the agent stopped in the middle of it; whether it took effect is not known, look at the host",
+        code="unknown",
+    )
+
+
+def _remember(kept: OrderedDict[str, None], key: str) -> None:
+    kept[key] = None
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)

@@ -1,0 +1,1 @@
+"""One module per domain, named as in `osapi.operations`; each touches the machine only through `Host`."""

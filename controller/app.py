@@ -1,0 +1,84 @@
+"""The HTTP application: routes, limits, errors and headers."""
+
+import uuid
+from functools import cache
+
+from quart import Response, request
+from quart_trio import QuartTrio
+
+from controller import openapi
+from controller.answers import load
+from controller.context import Context
+from controller.docs_page import docs_page
+from controller.problems import respond
+from controller.routes import mount
+from osapi import wire
+
+
+def create(context: Context) -> QuartTrio:
+    """The application of one controller."""
+    load()
+    app = QuartTrio("controller", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = context.config.controller.api.max_body_bytes
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.strict_slashes = False
+    app.register_error_handler(Exception, respond)
+    app.after_request(identify)
+    origins = context.config.controller.api.security.cors.allow_origins
+    if origins:
+        share(app, frozenset(origins))
+    mount(app, context)
+    describe(app)
+    return app
+
+
+async def identify(response: Response) -> Response:
+    """Name each request, so that a caller and the log speak of the same one."""
+    response.headers.setdefault("X-Request-Id", request.headers.get("X-Request-Id", "") or uuid.uuid4().hex)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def share(app: QuartTrio, origins: frozenset[str]) -> None:
+    """Let pages of some origins use the API (Fetch Standard, CORS); without any, browsers keep them out."""
+
+    async def allow(response: Response) -> Response:
+        origin = request.headers.get("Origin", "")
+        if origin in origins or "*" in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin if origin in origins else "*"
+            response.headers["Vary"] = "Origin"
+        return response
+
+    async def preflight(_: str) -> Response:
+        headers = {
+            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer, Last-Event-ID",
+            "Access-Control-Max-Age": "600",
+        }
+        return Response(b"", 204, headers)
+
+    app.after_request(allow)
+    app.add_url_rule("/api/<path:_>", "preflight", preflight, methods=["OPTIONS"])
+
+
+def describe(app: QuartTrio) -> None:
+    """The API's own description, and the readiness that older clients poll outside of /api."""
+
+    @cache
+    def document() -> bytes:
+        return wire.encode(openapi.document()) + b"\n"
+
+    @cache
+    def page() -> str:
+        return docs_page()
+
+    async def api_document() -> Response:
+        return Response(document(), content_type="application/json")
+
+    async def api_page() -> Response:
+        return Response(page(), content_type="text/html; charset=utf-8")
+
+    app.add_url_rule("/api/openapi.json", "openapi", api_document)
+    app.add_url_rule("/api/docs", "docs", api_page)
+    app.add_url_rule("/health/ready", "ready", app.view_functions["health.ready"])

@@ -1,0 +1,81 @@
+"""Answers into results: what hosts said of a job, as one item each, and what is told of those that said nothing."""
+
+import attrs
+import msgspec
+import trio
+
+from controller.projection import Record
+from osapi import wire
+from osapi.bus import Bucket, Objects, layout
+from osapi.errors import Unavailable
+from osapi.jobs import Answer, State
+from osapi.results import Outcome, Status
+
+STATUS = {State.COMPLETED: Status.OK, State.SKIPPED: Status.SKIPPED}
+
+
+@attrs.frozen
+class Answers:
+    """Reads the answers of jobs from the broker, those in the object store too."""
+
+    responses: Bucket
+    objects: Objects
+
+    async def of(self, record: Record) -> dict[str, Answer]:
+        """The answers that there are, by machine id; from memory where they are still there."""
+        found = dict(record.answers or {})
+        missing = [host for host, state in record.states.items() if state.final and host not in found]
+        async with trio.open_nursery() as nursery:
+            for host in missing:
+                nursery.start_soon(self._read, record.id, host, found)
+        for host, answer in found.items():
+            if answer.object:
+                found[host] = attrs.evolve(answer, data=await self._fetch(answer.object))
+        return found
+
+    async def _read(self, job_id: str, machine_id: str, found: dict[str, Answer]) -> None:
+        entry = await self.responses.get(layout.answer(job_id, machine_id))
+        if entry and entry.value:
+            found[machine_id] = wire.decode(Answer, entry.value)
+
+    async def _fetch(self, reference: str) -> msgspec.Raw:
+        name, _, digest = reference.rpartition("@")
+        data = await self.objects.get(name)
+        if data is None:
+            raise Unavailable(f"the result {name} ({digest}) is not in the object store any more")
+        return msgspec.Raw(data)
+
+    async def items(self, record: Record) -> list[dict[str, object]]:
+        """One item for each host, in the order of their names; late hosts as failed, with code `timeout`."""
+        found = await self.of(record)
+        hosts = list(record.states) or list(record.hostnames)[:1]
+        items = [
+            item(found[host]) if host in found else silent(record.hostnames.get(host, record.target), record)
+            for host in hosts
+        ]
+        return sorted(items, key=lambda each: str(each["hostname"]))
+
+
+def item(answer: Answer) -> dict[str, object]:
+    """An answer as it travels: the fields of its result flat beside those of its outcome."""
+    outcome: Outcome[None] = Outcome(
+        hostname=answer.hostname,
+        status=STATUS.get(answer.state, Status.FAILED),
+        changed=answer.changed,
+        error=answer.error,
+        code=answer.code,
+        plan=answer.plan,
+    )
+    fields = wire.decode(dict[str, object], answer.data) if answer.data else {}
+    return wire.flatten(outcome) | fields
+
+
+def silent(hostname: str, record: Record) -> dict[str, object]:
+    """What is told of a host that has not answered in time; its answer is still recorded when it comes."""
+    missing: Outcome[None] = Outcome(
+        hostname="_any" if record.any_host and not record.states else hostname,
+        status=Status.FAILED,
+        error="timeout: agent did not respond",
+        code="timeout",
+    )
+    return wire.flatten(missing)

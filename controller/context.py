@@ -1,0 +1,69 @@
+"""What requests are answered from."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+
+from controller.access import Access, Caller
+from controller.collect import Answers
+from controller.drive import Driver
+from controller.events import Events
+from controller.hosts import Hosts
+from controller.projection import Jobs
+from controller.submit import Submission
+from osapi.bus import Bucket, Bus, Objects
+from osapi.bus.layout import Subjects
+from osapi.config import Config
+from osapi.jobs import now
+from osapi.operation import Call
+from osapi.supervise import Condition
+
+C = TypeVar("C", bound=Call[Any])
+
+Handler = Callable[["Context", C, Caller], Awaitable[Any]]
+
+HANDLERS: dict[type[Call[Any]], Handler[Any]] = {}
+
+
+@attrs.frozen(kw_only=True)
+class Buckets:
+    """The buckets and stores a controller works with."""
+
+    jobs: Bucket
+    responses: Bucket
+    registry: Bucket
+    facts: Bucket
+    state: Bucket
+    objects: Objects
+
+
+@attrs.frozen(kw_only=True)
+class Context:
+    """One controller: its parts, as the handlers of calls and operations need them."""
+
+    config: Config
+    bus: Bus
+    subjects: Subjects
+    buckets: Buckets
+    access: Access
+    jobs: Jobs
+    hosts: Hosts
+    events: Events
+    driver: Driver
+    answers: Answers
+    submission: Submission
+    health: dict[str, Condition]
+    started: datetime = attrs.field(factory=now)
+
+
+def answers(call: type[C]) -> Callable[[Handler[C]], Handler[C]]:
+    """Say that a function answers a call."""
+
+    def register(handler: Handler[C]) -> Handler[C]:
+        assert call not in HANDLERS, f"{call.spec.name} is answered twice"
+        HANDLERS[call] = handler
+        return handler
+
+    return register

@@ -1,0 +1,217 @@
+"""Jobs on their way: each open job has a task here that sees it through to a final state on every host.
+
+Dispatch is a wake-up that may be lost, so it is repeated until the agent has said that it took the job, and
+again now and then until it has answered. Agents drop what they know, so two controllers do no harm.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+import structlog
+import trio
+
+from controller.events import Events
+from controller.hosts import Hosts
+from controller.projection import Jobs, Record
+from osapi import wire
+from osapi.bus import AlreadyExists, Bucket, Bus, Message, layout
+from osapi.bus.layout import Subjects
+from osapi.errors import BadInput, Unavailable
+from osapi.jobs import Answer, EventKind, Reply, State, Taking, now
+
+log = structlog.get_logger()
+
+FIRST, MOST, BUSY = 1.0, 30.0, 0.05
+"""Seconds between two dispatches at first and at most, and after the first `busy`."""
+
+GRACE = 5.0
+"""Seconds that a job which another controller made is left to that one."""
+
+TOLD = {Taking.ACCEPTED: State.ACCEPTED, Taking.RUNNING: State.STARTED}
+
+
+@attrs.define
+class Driver:
+    """Drives the open jobs; `name` is where agents reply to, `own` are the jobs that were submitted here."""
+
+    bus: Bus
+    subjects: Subjects
+    responses: Bucket
+    jobs: Jobs
+    hosts: Hosts
+    events: Events
+    name: str
+    own: set[str] = attrs.field(factory=set)
+    busy: dict[str, float] = attrs.field(factory=dict)
+    _send: trio.MemorySendChannel[Record] = attrs.field(init=False)
+    _receive: trio.MemoryReceiveChannel[Record] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[Record](float("inf"))
+        self.jobs.opened = self._send.send_nowait
+        self.hosts.returned = self.wake
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Start a task for each job that opens, until cancelled."""
+        async with (
+            self.bus.subscribe(self.subjects.replies(self.name, "*")) as replies,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(self.listen, replies)
+            await self.bus.flush()
+            task_status.started()
+            for record in [record for record in self.jobs.records.values() if not record.final]:
+                nursery.start_soon(self.drive, record)
+            async for record in self._receive:
+                nursery.start_soon(self.drive, record)
+
+    async def listen(self, replies: trio.MemoryReceiveChannel[Message]) -> None:
+        """Note what agents say of the jobs that were dispatched to them."""
+        async for message in replies:
+            try:
+                reply = wire.decode(Reply, message.data)
+            except BadInput as error:
+                log.warning("a reply that cannot be read was passed over", error=str(error))
+                continue
+            record = self.jobs.records.get(reply.job_id)
+            if record and not record.final:
+                await self.replied(record, reply)
+
+    async def replied(self, record: Record, reply: Reply) -> None:
+        host = reply.machine_id
+        if reply.taking in TOLD:
+            before = record.states.get(host)
+            self.busy.pop(record.id, None)
+            record.hostnames.setdefault(host, reply.hostname)
+            self.jobs.move(record, host, TOLD[reply.taking])
+            if before in {None, State.SUBMITTED}:
+                self.events.tell(record.id, EventKind.ACCEPTED, host, reply.hostname)
+        elif reply.taking is Taking.BUSY:
+            self.busy[record.id] = min(self.busy.get(record.id, BUSY) * 2, FIRST)
+            record.wake()
+        elif reply.taking is Taking.EXPIRED and record.states.get(host) in {State.ACCEPTED, State.STARTED}:
+            await self.close(record, [host], State.LOST)
+
+    def wake(self, machine_id: str) -> None:
+        """A host is back: what waits for it is dispatched at once."""
+        for record in self.jobs.records.values():
+            if not record.final and (record.any_host or machine_id in record.states):
+                record.wake()
+
+    async def drive(self, record: Record) -> None:
+        """See one job through."""
+        if record.id not in self.own:
+            await self.pause(record, GRACE if record.created.timestamp() > now().timestamp() - GRACE else 0)
+        pause = FIRST
+        while not record.final:
+            nudge = record.nudge
+            try:
+                await self.step(record)
+            except Unavailable as error:
+                log.info("a job waits for the broker", job=record.id, reason=str(error))
+            with trio.move_on_after(self.busy.get(record.id, pause)):
+                await nudge.wait()
+            pause = min(pause * 2, MOST, max(self.left(record), FIRST))
+        self.own.discard(record.id)
+        self.busy.pop(record.id, None)
+
+    async def pause(self, record: Record, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await record.done.wait()
+
+    def left(self, record: Record) -> float:
+        """Seconds until it expires; it is looked at then."""
+        return record.expires.timestamp() - now().timestamp() + 0.1
+
+    async def step(self, record: Record) -> None:
+        """One look at a job: dispatch it where it is not taken, end it where nobody will."""
+        if record.cancelled:
+            await self.cancel(record)
+        elif record.any_host:
+            await self.step_any(record)
+        elif now() >= record.expires:
+            await self.expire(record)
+        else:
+            await self.dispatch(record, filter(self.hosts.online, record.open_hosts))
+
+    async def step_any(self, record: Record) -> None:
+        """An `_any` job: to whom holds its lease; where that one is gone, on to another if that does no harm."""
+        if record.holder is None:
+            if now() >= record.expires:
+                await self.close(record, list(record.hostnames)[:1], State.EXPIRED)
+            elif record.job:
+                await self.send(self.subjects.any(record.job.kind), record)
+        elif self.hosts.online(record.holder):
+            await self.dispatch(record, [record.holder])
+        elif record.job and record.job.repeatable and now() < record.expires:
+            await self.responses.delete(layout.lease(record.id))
+            record.leave(record.holder)
+            record.holder = None
+            await self.send(self.subjects.any(record.job.kind), record)
+        else:
+            await self.close(record, [record.holder], State.UNKNOWN)
+
+    async def dispatch(self, record: Record, hosts: Iterable[str]) -> None:
+        if record.job:
+            for host in hosts:
+                await self.send(self.subjects.host(record.job.kind, host), record)
+
+    async def send(self, subject: str, record: Record) -> None:
+        """Wake an agent; the moment is in a header, so that expiry does not hang on the agent's clock."""
+        await self.bus.publish(
+            subject,
+            wire.encode(record.job),
+            reply=self.subjects.replies(self.name, record.id),
+            headers={"Osapi-Sent": now().isoformat()},
+        )
+
+    async def expire(self, record: Record) -> None:
+        """Nobody takes it any more; who took it and is there may still end it, who is gone has lost it."""
+        waiting = [host for host in record.open_hosts if record.states[host] is State.SUBMITTED]
+        await self.close(record, waiting, State.EXPIRED)
+        taken = record.open_hosts
+        await self.close(record, [host for host in taken if not self.hosts.online(host)], State.LOST)
+        await self.dispatch(record, filter(self.hosts.online, record.open_hosts))
+
+    async def cancel(self, record: Record) -> None:
+        """Nobody may begin it any more; who runs it is told to stop, and answers."""
+        for host in [*record.open_hosts, *([record.holder] if record.holder else [])]:
+            await self.bus.publish(self.subjects.host("cancel", host), record.id.encode())
+        begun = {State.ACCEPTED, State.STARTED}
+        if record.any_host and not record.states:
+            await self.close(record, list(record.hostnames)[:1], State.CANCELLED)
+        waiting = [host for host in record.open_hosts if record.states[host] not in begun]
+        await self.close(record, waiting, State.CANCELLED)
+        if now() >= record.expires:
+            gone = [host for host in record.open_hosts if not self.hosts.online(host)]
+            await self.close(record, gone, State.LOST)
+
+    async def close(self, record: Record, hosts: list[str], state: State) -> None:
+        """Answer in place of hosts that will not; what a host itself has answered, stands."""
+        async with trio.open_nursery() as nursery:
+            for host in hosts:
+                nursery.start_soon(self.close_one, record, host, state)
+
+    async def close_one(self, record: Record, host: str, state: State) -> None:
+        answer = Answer(
+            job_id=record.id,
+            machine_id=host,
+            hostname=record.hostnames.get(host, host),
+            state=state,
+            error=REASONS[state],
+            code=state.value,
+            finished=now(),
+        )
+        try:
+            await self.responses.create(layout.answer(record.id, host), wire.encode(answer))
+        except AlreadyExists:
+            return
+        self.jobs.apply_answer(answer)
+
+
+REASONS = {
+    State.EXPIRED: "expired: no agent took it in time",
+    State.CANCELLED: "cancelled before it began",
+    State.LOST: "lost: the agent took it, and did not come back before it expired",
+    State.UNKNOWN: "unknown: the agent that had taken it is gone; whether it took effect is not known",
+}

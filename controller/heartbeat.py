@@ -1,0 +1,58 @@
+"""What the controller says of itself, every ten seconds."""
+
+import socket
+from datetime import datetime
+
+import structlog
+import trio
+
+from osapi import __version__, wire
+from osapi.bus import Bucket, layout
+from osapi.errors import Unavailable
+from osapi.jobs import now
+from osapi.registry import BEAT, ComponentBeat
+from osapi.supervise import Condition
+from osapi.vitals import process_usage, sub_components
+
+log = structlog.get_logger()
+
+
+async def heartbeat(
+    registry: Bucket, url: str, health: dict[str, Condition], task_status: trio.TaskStatus[None]
+) -> None:
+    """Beat until cancelled; while the broker is away, try every second."""
+    started = now()
+    task_status.started()
+    while True:
+        try:
+            await registry.put(_key(url), wire.encode(beat(started, health)))
+        except Unavailable as error:
+            log.warning("no beat", reason=str(error))
+            await trio.sleep(1)
+        else:
+            await trio.sleep(BEAT)
+
+
+def beat(started: datetime, health: dict[str, Condition]) -> ComponentBeat:
+    return ComponentBeat(
+        type="controller",
+        hostname=socket.gethostname(),
+        version=__version__,
+        registered_at=now(),
+        started_at=started,
+        process=process_usage(),
+        sub_components=sub_components(health),
+    )
+
+
+async def leave(registry: Bucket, url: str) -> None:
+    """Say goodbye: the controller is stopped, not lost."""
+    try:
+        await registry.delete(_key(url))
+    except Unavailable:
+        log.info("the broker is away; the beat of this controller will expire")
+
+
+def _key(url: str) -> str:
+    """Controllers of one host differ by their ports."""
+    return layout.component("controller", f"{socket.gethostname()}-{url.rpartition(':')[2]}")

@@ -1,0 +1,97 @@
+"""Errors as RFC 9457 has them, with the member `error` that older clients read."""
+
+import math
+from typing import Any
+
+import attrs
+import structlog
+from quart import Response, request
+from werkzeug.exceptions import HTTPException
+
+from osapi import wire
+from osapi.errors import BadInput, Error, NotAuthenticated, TooManyRequests, Unavailable
+
+log = structlog.get_logger()
+
+JSON = "application/json"
+
+TITLES = {
+    400: "Bad input",
+    401: "Not authenticated",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Conflict",
+    413: "Too large",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Unavailable",
+}
+
+
+@attrs.frozen(kw_only=True)
+class FieldProblem:
+    field: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """What went wrong, for programs (`code`, `errors`) and for people (`detail`)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    error: str
+    trace_id: str
+    errors: list[FieldProblem] | None = None
+    job_id: str | None = None
+
+
+def json(value: object, status: int = 200, **headers: str) -> Response:
+    return Response(wire.encode(value) + b"\n", status, headers, content_type=JSON)
+
+
+def problem(
+    detail: str, status: int, code: str, *, field: str | None = None, job_id: str | None = None
+) -> Response:
+    found = Problem(
+        type="about:blank",
+        title=TITLES.get(status, "Error"),
+        status=status,
+        detail=detail,
+        code=code,
+        error=detail,
+        trace_id=trace_id(),
+        errors=[FieldProblem(field=field, message=detail)] if field else None,
+        job_id=job_id,
+    )
+    return Response(wire.encode(wire.plain(found)) + b"\n", status, content_type="application/problem+json")
+
+
+def respond(error: Exception) -> Response:
+    """Any error as its response; what nobody foresaw is logged with a traceback, and told without one."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, HTTPException):
+        name = (error.name or "error").lower().replace(" ", "_")
+        return problem(error.description or error.name, error.code or 500, name)
+    if not isinstance(error, Error):
+        log.error("a request broke", method=request.method, path=request.path, exc_info=error)
+        return problem("internal error; the controller's log has more", 500, "internal")
+    response = problem(
+        str(error), error.status, error.code, field=error.field if isinstance(error, BadInput) else None
+    )
+    if isinstance(error, NotAuthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests | Unavailable):
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
+
+
+def trace_id() -> str:
+    """The id of this request: of the trace it belongs to, or its own (W3C Trace Context)."""
+    parts = request.headers.get("traceparent", "").split("-")
+    own: Any = request.headers.get("X-Request-Id", "")
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else own

@@ -1,0 +1,185 @@
+"""REST, read off the declarations: one view for all operations, and one for all calls."""
+
+import re
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import attrs
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import UnsupportedMediaType
+
+from controller.access import Caller
+from controller.context import HANDLERS, Context
+from controller.problems import json, problem
+from controller.submit import Request, wait
+from osapi import targets, wire
+from osapi.durations import parse
+from osapi.errors import BadInput
+from osapi.operation import Call, Declaration, Operation, annotations, catalogue, parameters
+
+SHARED = {"dry_run", "expires"}
+"""Query parameters that belong to the request, not to the operation."""
+
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+View = Callable[..., Coroutine[Any, Any, Response]]
+
+
+@attrs.frozen(kw_only=True)
+class Preference:
+    """What the Prefer header asks for (RFC 7240): an answer at once, or a bound on the wait in seconds."""
+
+    respond_async: bool = False
+    wait: float | None = None
+
+
+def mount(app: QuartTrio, context: Context) -> None:
+    """A route for each declaration."""
+    for declaration in catalogue().values():
+        spec = declaration.spec
+        view: View = partial(serve, context, declaration)
+        app.add_url_rule(re.sub(r"{(\w+)}", r"<\1>", spec.path), spec.name, view, methods=[spec.method])
+
+
+async def serve(context: Context, declaration: type[Declaration[Any]], **path: str) -> Response:
+    """First who asks, then whether that one may, then what is asked, then do it."""
+    caller = Caller("", frozenset())
+    if declaration.spec.permission:
+        caller = context.access.caller(request.headers.get("Authorization"))
+        caller.need(declaration.spec.permission)
+    target = path.pop("target", "")
+    params = await read(declaration, path)
+    if isinstance(params, Operation):
+        return await operate(context, params, target, caller)
+    assert isinstance(params, Call)
+    return await answer(context, params, caller)
+
+
+async def read(declaration: type[Declaration[Any]], path: dict[str, str]) -> Declaration[Any]:
+    """The parameters of a request, from its path, its query and its body."""
+    spec = declaration.spec
+    kinds = annotations(declaration)
+    typed = {name: wire.convert(kinds[name], value, text=True, field=name) for name, value in path.items()}
+    shared = _shared(declaration)
+    query = {name: request.args.getlist(name) for name in request.args if name not in shared}
+    if not spec.has_body:
+        return wire.params(declaration, typed | _single(declaration, query), text=True)
+    if query:
+        raise BadInput(
+            f"unknown query parameter `{min(query)}`; allowed: {', '.join(sorted(shared)) or 'none'}",
+            min(query),
+        )
+    body = await _body()
+    if twice := body.keys() & typed.keys():
+        raise BadInput(f"`{min(twice)}` belongs into the path, not into the body", min(twice))
+    return wire.params(declaration, typed | body)
+
+
+def _shared(declaration: type[Declaration[Any]]) -> set[str]:
+    if not issubclass(declaration, Operation):
+        return set()
+    return SHARED if declaration.spec.modifies else SHARED - {"dry_run"}
+
+
+def _single(declaration: type[Declaration[Any]], query: dict[str, list[str]]) -> dict[str, Any]:
+    lists = {p.name for p in parameters(declaration) if p.type.__class__.__name__ == "ListType"}
+    for name, values in query.items():
+        if name not in lists and len(values) > 1:
+            raise BadInput(f"{name}: given {len(values)} times; once is allowed", name)
+    return {name: values if name in lists else values[0] for name, values in query.items()}
+
+
+async def _body() -> dict[str, Any]:
+    data = await request.get_data(cache=False)
+    assert isinstance(data, bytes)
+    if not data.strip():
+        return {}
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"the body is {request.mimetype or 'of no type'}; allowed: application/json"
+        )
+    body: Any = wire.decode(object, data)
+    if not isinstance(body, dict):
+        raise BadInput("the body must be a JSON object")
+    return body
+
+
+async def answer(context: Context, call: Call[Any], caller: Caller) -> Response:
+    """Let the controller answer a call."""
+    found = await HANDLERS[type(call)](context, call, caller)
+    if isinstance(found, Response):
+        return found
+    if found is None:
+        return Response(b"", call.spec.success)
+    return json(wire.plain(found), call.spec.success)
+
+
+async def operate(context: Context, operation: Operation[Any], target: str, caller: Caller) -> Response:
+    """Make a job of an operation, and answer with what came of it."""
+    prefer = preference(request.headers.get("Prefer", ""))
+    longest = context.config.controller.api.job_timeout
+    patience = (
+        0.0 if prefer.respond_async else min(prefer.wait if prefer.wait is not None else longest, longest)
+    )
+    record = await context.submission.submit(requested(operation, target, caller, patience))
+    if prefer.respond_async:
+        location = f"/api/job/{record.id}"
+        return json({"job_id": record.id, "results": []}, 202, Location=location)
+    await wait(record, patience)
+    items = await context.answers.items(record)
+    record.answers = None
+    if not targets.many(target) and len(items) == 1 and items[0].get("code") in MISSED:
+        error = str(items[0]["error"])
+        return problem(error, MISSED[str(items[0]["code"])], str(items[0]["code"]), job_id=record.id)
+    return json({"job_id": record.id, "results": items}, operation.spec.success)
+
+
+MISSED = {"not_found": 404, "conflict": 409}
+"""What becomes a problem where one host was asked."""
+
+
+def requested(operation: Operation[Any], target: str, caller: Caller, patience: float) -> Request:
+    """The headers and query parameters that say how an operation is to be done."""
+    expires = request.args.get("expires")
+    dry_run = request.args.get("dry_run")
+    job_id = request.headers.get("Osapi-Job-Id")
+    key = request.headers.get("Idempotency-Key") if operation.spec.modifies else None
+    if job_id and not UUID.fullmatch(job_id):
+        raise BadInput(f"Osapi-Job-Id: {job_id!r} is not a UUID in lower case", "Osapi-Job-Id")
+    if key is not None and not 0 < len(key) <= 255:
+        raise BadInput("Idempotency-Key: 1 to 255 characters are allowed", "Idempotency-Key")
+    return Request(
+        operation=operation,
+        target=target,
+        user=caller.user,
+        dry_run=wire.convert(bool, dry_run, text=True, field="dry_run") if dry_run else False,
+        wait=patience,
+        expires=lifetime(expires) if expires else None,
+        job_id=job_id,
+        idempotency_key=key,
+        traceparent=request.headers.get("traceparent"),
+    )
+
+
+def lifetime(given: str) -> float:
+    try:
+        seconds = float(parse(given))
+    except ValueError as error:
+        raise BadInput(f"expires: {error}", "expires") from None
+    if seconds <= 0:
+        raise BadInput(f"expires: {given!r} is over already; allowed: a duration such as 10m", "expires")
+    return seconds
+
+
+def preference(header: str) -> Preference:
+    """A Prefer header; what is not known in it is passed over, as the RFC wants."""
+    found = Preference()
+    for part in header.split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "respond-async":
+            found = attrs.evolve(found, respond_async=True)
+        elif name.lower() == "wait" and value.isdecimal():
+            found = attrs.evolve(found, wait=float(value))
+    return found

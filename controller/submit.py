@@ -1,0 +1,155 @@
+"""Requests into jobs: resolve the target, write the definition, let it be driven, wait for the answers."""
+
+import hashlib
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import trio
+
+from controller.drive import Driver
+from controller.events import Events
+from controller.hosts import Hosts
+from controller.projection import Jobs, Record
+from osapi import targets, wire
+from osapi.bus import AlreadyExists, Bucket, layout
+from osapi.errors import BadInput, Conflict
+from osapi.jobs import Answer, EventKind, Job, JobHost, now
+from osapi.operation import Operation
+
+DEFAULT_LIFETIME = 30.0
+"""Seconds in which a job must be taken that nobody waits for."""
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """What a caller wants done: `wait` and `expires` in seconds, `expires` None for as long as the wait."""
+
+    operation: Operation[Any]
+    target: str
+    user: str
+    dry_run: bool = False
+    wait: float
+    expires: float | None = None
+    job_id: str | None = None
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+
+
+@attrs.frozen
+class Submission:
+    """Makes jobs and waits for them; `keep` is for how long the broker keeps jobs, in seconds, 0 for ever."""
+
+    bucket: Bucket
+    jobs: Jobs
+    hosts: Hosts
+    driver: Driver
+    events: Events
+    keep: float
+
+    async def submit(self, request: Request) -> Record:
+        """Write a job down, or find the one that the same Idempotency-Key made."""
+        job = self.define(request)
+        if known := self.jobs.records.get(job.id):
+            return await self.same(known, job)
+        return await self.write(job, {} if request.wait else None)
+
+    async def write(self, job: Job, answers: dict[str, Answer] | None = None) -> Record:
+        """Put a definition on the broker; acknowledged, it is durable, and driven from here."""
+        self.driver.own.add(job.id)
+        try:
+            revision = await self.bucket.create(layout.job(job.id), wire.encode(job))
+        except AlreadyExists:
+            self.driver.own.discard(job.id)
+            entry = await self.bucket.get(layout.job(job.id))
+            if entry is None or entry.value is None:
+                raise Conflict(f"job {job.id} has just been deleted") from None
+            return await self.same(self.jobs.add(wire.decode(Job, entry.value), entry.revision), job)
+        record = self.jobs.add(job, revision)
+        record.answers = answers
+        self.events.tell(job.id, EventKind.SUBMITTED, operation=job.operation, target=job.target)
+        return record
+
+    async def same(self, record: Record, wanted: Job) -> Record:
+        """The job that is there already, if it is what is wanted now."""
+        entry = await self.bucket.get(layout.job(record.id))
+        there = wire.decode(Job, entry.value) if entry and entry.value else None
+        if there is None or wanted.digest is None or there.digest != wanted.digest:
+            raise Conflict(
+                f"job {record.id} exists, from another request; use a new Idempotency-Key or job id"
+            )
+        return record
+
+    def define(self, request: Request) -> Job:
+        """The definition; raises `BadInput` where the target means no host, or it would expire too late."""
+        spec = request.operation.spec
+        hosts = targets.resolve(request.target, self.hosts)
+        created = now()
+        job_id = request.job_id or str(uuid.uuid4())
+        digest = None
+        if request.idempotency_key:
+            words = (request.user, spec.name, request.target, request.idempotency_key)
+            job_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(("osapi", *words))))
+            digest = _digest(request)
+        return Job(
+            id=job_id,
+            operation=spec.name,
+            params=wire.given(request.operation),
+            target=request.target,
+            hosts=[JobHost(machine_id=host.machine_id, hostname=host.hostname) for host in hosts],
+            user=request.user,
+            created=created,
+            expires=created + timedelta(seconds=self.lifetime(request)),
+            any_host=request.target == targets.ANY,
+            dry_run=request.dry_run,
+            modifies=spec.modifies and not request.dry_run,
+            repeatable=spec.repeatable or request.dry_run,
+            digest=digest,
+            traceparent=request.traceparent,
+        )
+
+    def lifetime(self, request: Request) -> float:
+        """Seconds in which it must be taken: as long as the caller waits, unless told otherwise."""
+        if request.expires is None:
+            return request.wait or DEFAULT_LIFETIME
+        if self.keep and request.expires > self.keep:
+            raise BadInput(
+                f"expires: {request.expires:g}s is longer than jobs are kept; at most {self.keep:g}s",
+                "expires",
+            )
+        return request.expires
+
+    def again(self, old: Job, user: str, target: str | None) -> Job:
+        """A job that does another once more, on the same hosts unless `target` says otherwise."""
+        lifetime = (old.expires - old.created).total_seconds()
+        created = now()
+        if target or old.any_host:
+            found = targets.resolve(target or old.target, self.hosts)
+            hosts = [JobHost(machine_id=host.machine_id, hostname=host.hostname) for host in found]
+        else:
+            hosts = old.hosts
+        return attrs.evolve(
+            old,
+            id=str(uuid.uuid4()),
+            target=target or old.target,
+            hosts=hosts,
+            user=user,
+            created=created,
+            expires=created + timedelta(seconds=lifetime),
+            any_host=(target or old.target) == targets.ANY,
+            digest=None,
+            reruns=old.id,
+        )
+
+
+def _digest(request: Request) -> str:
+    """What two requests with one Idempotency-Key must share."""
+    said = [wire.given(request.operation), request.dry_run, request.expires]
+    return hashlib.sha256(wire.encode(said)).hexdigest()
+
+
+async def wait(record: Record, seconds: float) -> None:
+    """Wait until a job has ended on every host, or the time is over; the job goes on either way."""
+    with trio.move_on_after(seconds):
+        await record.done.wait()

@@ -1,0 +1,158 @@
+"""The root of the command line, and its groups that are not read off declarations."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import asyncclick as click
+import attrs
+
+from osapi.cli import session
+
+if TYPE_CHECKING:
+    from asyncclick.shell_completion import CompletionItem
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@attrs.frozen
+class Elsewhere:
+    """A command that is imported when it is called: `module:attribute`, and what the help says of it."""
+
+    where: str
+    summary: str
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.where.partition(":")
+        found = getattr(import_module(module), attribute)
+        assert isinstance(found, click.Command)
+        return found
+
+
+class Listing(click.Group):
+    """A group that lists its commands without making them: `summaries` has a line on each.
+
+    `shared` are the options that every command below it takes as well.
+    """
+
+    def __init__(self, name: str, *, shared: Sequence[click.Option], **settings: Any) -> None:
+        super().__init__(name, params=list(shared), context_settings=dict(HELP), **settings)
+        self.shared = shared
+
+    def summaries(self) -> Mapping[str, str]:
+        """The names of its commands, and a line on each."""
+        raise NotImplementedError
+
+    def find(self, name: str) -> click.Command | None:
+        """The command of that name."""
+        raise NotImplementedError
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = self.find(cmd_name)
+        return None if found is None else session.share(found, self.shared)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.summaries())
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(self.summaries().items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        from asyncclick.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=summary)
+            for name, summary in sorted(self.summaries().items())
+            if name.startswith(incomplete)
+        ]
+
+
+class Fixed(Listing):
+    """A group whose commands are named here."""
+
+    def __init__(
+        self,
+        name: str,
+        children: Mapping[str, "Elsewhere | Fixed"],
+        *,
+        shared: Sequence[click.Option] = session.ROOT,
+        **settings: Any,
+    ) -> None:
+        super().__init__(name, shared=shared, **settings)
+        self.children = children
+
+    def summaries(self) -> Mapping[str, str]:
+        return {
+            name: child.summary if isinstance(child, Elsewhere) else child.get_short_help_str(80)
+            for name, child in self.children.items()
+        }
+
+    def find(self, name: str) -> click.Command | None:
+        child = self.children.get(name)
+        return child.load() if isinstance(child, Elsewhere) else child
+
+
+def bound(**keys: str) -> Iterable[click.Option]:
+    """Options of a daemon's group, by the keys of the configuration that they stand for."""
+    for flag, key in keys.items():
+        yield session.setting(f"--{flag.replace('_', '-')}", key=key, help="Overrides the key")
+
+
+AGENT = (
+    *bound(
+        agent_host="agent.nats.host",
+        agent_port="agent.nats.port",
+        agent_client_name="agent.nats.client_name",
+        agent_queue_group="agent.queue_group",
+        agent_hostname="agent.hostname",
+        agent_max_jobs="agent.max_jobs",
+        consumer_max_deliver="agent.consumer.max_deliver",
+        consumer_ack_wait="agent.consumer.ack_wait",
+        consumer_max_ack_pending="agent.consumer.max_ack_pending",
+        consumer_replay_policy="agent.consumer.replay_policy",
+    ),
+    session.setting(
+        "--consumer-back-off", key="agent.consumer.back_off", multiple=True, help="Overrides the key"
+    ),
+)
+CONTROLLER = (session.setting("--port", "-p", key="controller.api.port", help="Port to listen on"),)
+
+root = Fixed(
+    "osapi",
+    {
+        "start": Elsewhere("osapi.cli.daemons:start", "Run a broker, a controller and an agent in one process."),
+        "agent": Fixed(
+            "agent",
+            {"start": Elsewhere("osapi.cli.daemons:agent_start", "Run an agent on this host.")},
+            shared=(*session.ROOT, *AGENT),
+            help="The agent: does the work on a host.",
+        ),
+        "controller": Fixed(
+            "controller",
+            {"start": Elsewhere("osapi.cli.daemons:controller_start", "Run a controller.")},
+            shared=(*session.ROOT, *CONTROLLER),
+            help="The controller: the REST API.",
+        ),
+        "nats": Fixed(
+            "nats",
+            {
+                "server": Fixed(
+                    "server",
+                    {"start": Elsewhere("osapi.cli.daemons:nats_server_start", "Run the broker.")},
+                    help="The embedded nats-server.",
+                )
+            },
+            help="The broker.",
+        ),
+        "client": Elsewhere("osapi.cli.tree:client", "Ask a controller and its hosts."),
+        "config": Elsewhere("osapi.cli.config:config", "Check and show the configuration."),
+        "token": Elsewhere("osapi.cli.token:token", "Make and check tokens."),
+        "completion": Elsewhere("osapi.cli.completion:completion", "Print a script that completes commands."),
+        "version": Elsewhere("osapi.cli.main:version", "Print the version of this program."),
+    },
+    help="Linux servers as managed appliances.",
+    epilog="\b\nTry it:\n  osapi start\n  osapi client node status",
+)

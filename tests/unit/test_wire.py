@@ -1,0 +1,259 @@
+"""Bytes to values and back."""
+
+from typing import Annotated
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from osapi import wire
+from osapi.calls import job as jobs
+from osapi.errors import BadInput
+from osapi.operation import Operation, text
+from osapi.operations import command, hostname, node, process, timezone
+from osapi.results import Changed, FilePlan, Outcome, Plan, Status
+
+Word = Annotated[str, text("[a-z]+", "A word in lower case", example="word", most=8)]
+
+
+@attrs.frozen(kw_only=True)
+class Port:
+    name: Word
+    number: int = 80
+
+
+@attrs.frozen(kw_only=True)
+class Rule:
+    ports: list[Port] = attrs.field(factory=list)
+    by_name: dict[str, Port] | None = None
+
+
+class Open(Operation[Changed], POST="/wire/open/{name}"):
+    """Open ports; declared here, for parameters that are nested."""
+
+    name: Word
+    rule: Rule | None = None
+    words: list[Word] = attrs.field(factory=list)
+
+
+def refused(declaration, given, **options):
+    with pytest.raises(BadInput) as found:
+        wire.params(declaration, given, **options)
+    return found.value
+
+
+def test_parameters_are_decoded_with_their_defaults():
+    decoded = wire.params(command.Exec, {"command": "uname"})
+
+    assert decoded == command.Exec(command="uname", args=[], cwd=None, timeout=30)
+
+
+def test_nested_values_become_what_is_declared():
+    decoded = wire.params(Open, {"name": "web", "rule": {"ports": [{"name": "http"}]}})
+
+    assert decoded.rule == Rule(ports=[Port(name="http", number=80)])
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"name": "web", "nmae": "x"}, "nmae"),
+        ({"name": "web", "rule": {"port": []}}, "rule.port"),
+        ({"name": "web", "rule": {"ports": [{"name": "a"}, {"name": "b", "nr": 1}]}}, "rule.ports[1].nr"),
+    ],
+)
+def test_an_unknown_field_is_refused_however_deep(given, field):
+    error = refused(Open, given)
+
+    assert error.field == field
+    assert f"unknown field `{field}`; allowed: " in str(error)
+
+
+def test_an_unknown_field_in_a_map_is_refused():
+    error = refused(Open, {"name": "web", "rule": {"by_name": {"a": {"name": "http", "nr": 1}}}})
+
+    assert error.field
+    assert error.field.endswith("nr")
+
+
+@pytest.mark.parametrize(
+    ("declaration", "given", "field"),
+    [
+        (Open, {}, "name"),
+        (Open, {"name": 1}, "name"),
+        (Open, {"name": None}, "name"),
+        (Open, {"name": "web", "rule": []}, "rule"),
+        (Open, {"name": "web", "rule": {"ports": "http"}}, "rule.ports"),
+        (
+            Open,
+            {"name": "web", "rule": {"ports": [{"name": "http", "number": "80"}]}},
+            "rule.ports[0].number",
+        ),
+        (Open, {"name": "web", "words": ["a", 1]}, "words[1]"),
+        (command.Exec, {"command": "x", "timeout": 0}, "timeout"),
+        (command.Exec, {"command": "x", "timeout": 301}, "timeout"),
+        (command.Exec, {"command": "x", "timeout": 1.5}, "timeout"),
+        (command.Exec, {"command": "x", "timeout": True}, "timeout"),
+        (command.Exec, {"command": "x", "args": "-a"}, "args"),
+        (process.Signal, {"pid": 1, "signal": "STOP"}, "signal"),
+        (process.Get, {"pid": 0}, "pid"),
+        (process.Get, {"pid": -1}, "pid"),
+        (jobs.List, {"limit": 101}, "limit"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(declaration, given, field):
+    error = refused(declaration, given)
+
+    assert error.field == field
+    assert field in str(error)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "given"),
+    [
+        (hostname.Update, {"hostname": "web-01\n"}),
+        (hostname.Update, {"hostname": "web-01\nroot"}),
+        (hostname.Update, {"hostname": "\nweb-01"}),
+        (hostname.Update, {"hostname": "-web"}),
+        (hostname.Update, {"hostname": "web_01"}),
+        (hostname.Update, {"hostname": "a" * 65}),
+        (timezone.Update, {"timezone": "Europe/Berlin\n"}),
+        (timezone.Update, {"timezone": "../etc/passwd"}),
+        (timezone.Update, {"timezone": "/etc/passwd"}),
+        (timezone.Update, {"timezone": "Europe//Berlin"}),
+        (timezone.Update, {"timezone": "Europe/Berlin; reboot"}),
+        (timezone.Update, {"timezone": "$(reboot)"}),
+        (timezone.Update, {"timezone": ""}),
+        (command.Exec, {"command": "uname\x00"}),
+        (command.Exec, {"command": ""}),
+        (command.Exec, {"command": "x", "cwd": "relative"}),
+        (jobs.Get, {"id": "6f9619ff-8b86-4011-b42d-00c04fc964ff\n"}),
+        (jobs.Get, {"id": "*"}),
+    ],
+)
+def test_text_that_does_not_match_as_a_whole_is_refused(declaration, given):
+    assert refused(declaration, given).field in given
+
+
+def test_a_refused_pattern_is_told_in_words():
+    error = refused(timezone.Update, {"timezone": "no zone"})
+
+    assert str(error) == "timezone: not allowed; expected: IANA name, such as Europe/Berlin"
+
+
+def test_text_stands_for_numbers_only_where_there_is_nothing_else():
+    assert wire.params(jobs.List, {"limit": "5"}, text=True) == jobs.List(limit=5)
+    assert refused(jobs.List, {"limit": "5"}).field == "limit"
+    assert refused(jobs.List, {"limit": "five"}, text=True).field == "limit"
+
+
+def test_a_value_that_refers_to_a_fact_is_checked_once_the_fact_is_in_its_place():
+    decoded = wire.params(timezone.Update, {"timezone": "@fact.custom.zone"})
+
+    assert decoded.timezone == "@fact.custom.zone"
+
+
+def test_beside_a_reference_everything_else_is_checked():
+    assert refused(command.Exec, {"command": "@fact.arch", "timeout": 0}).field == "timeout"
+    assert refused(command.Exec, {"args": ["@fact.arch"]}).field == "command"
+    assert refused(command.Exec, {"command": "@fact.arch", "cmd": "x"}).field == "cmd"
+    assert refused(Open, {"name": "@fact.arch", "words": [1]}).field == "words[0]"
+
+
+def test_a_reference_does_not_change_what_a_value_must_be():
+    assert refused(Open, {"name": ["@fact.arch"]}).field == "name"
+    assert refused(process.Get, {"pid": "@fact.arch"}).field == "pid"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("@fact.arch", True),
+        ("a @fact.arch b", True),
+        ({"a": [{"b": "@fact.arch"}]}, True),
+        (["x", ("@fact.arch",)], True),
+        ("fact.arch", False),
+        ({"@fact.arch": "a key"}, False),
+        (1, False),
+        (None, False),
+    ],
+)
+def test_what_refers_to_a_fact(value, expected):
+    assert wire.refers(value) is expected
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1,]", b"\xff", b'{"a": \xff}', b"nonsense"])
+def test_what_is_no_json_is_refused(data):
+    with pytest.raises(BadInput):
+        wire.decode(object, data)
+
+
+def test_a_declaration_travels_without_what_is_none():
+    assert wire.given(command.Exec(command="uname")) == {"command": "uname", "args": [], "timeout": 30}
+
+
+@given(st.builds(command.Exec, command=st.just("x"), args=st.lists(st.text()), timeout=st.integers(1, 300)))
+def test_parameters_travel_unchanged(declaration):
+    clean = attrs.evolve(declaration, args=[word.replace("\x00", "") for word in declaration.args])
+
+    assert wire.params(command.Exec, wire.given(clean)) == clean
+
+
+DISKS = st.lists(
+    st.builds(
+        node.DiskUsage,
+        name=st.text(),
+        total=st.integers(0, 2**63 - 1),
+        used=st.integers(0, 2**63 - 1),
+        free=st.integers(0, 2**63 - 1),
+    )
+)
+REPORTS = st.builds(
+    node.NodeReport,
+    uptime=st.none() | st.text(),
+    os_info=st.none() | st.builds(node.System, distribution=st.text(), version=st.text()),
+    disks=DISKS,
+)
+PLANS = st.builds(
+    Plan,
+    files=st.lists(st.builds(FilePlan, path=st.text(), action=st.text(), diff=st.text())),
+    commands=st.lists(st.lists(st.text())),
+)
+
+
+@given(st.text(), st.booleans(), st.none() | PLANS, REPORTS)
+def test_an_outcome_comes_back_as_it_was(name, changed, plan, report):
+    outcome = Outcome(hostname=name, status=Status.OK, changed=changed, plan=plan, result=report)
+    body = wire.encode({"job_id": "1", "results": [wire.flatten(outcome)]})
+
+    found = wire.results(node.Status, body)
+
+    assert found.job_id == "1"
+    assert found.results == [outcome]
+
+
+@given(st.text(), st.sampled_from([Status.FAILED, Status.SKIPPED]), st.text(), st.text())
+def test_an_outcome_without_a_result_comes_back_as_it_was(name, status, error, code):
+    outcome = Outcome(hostname=name, status=status, error=error, code=code)
+    body = wire.encode({"job_id": "1", "results": [wire.flatten(outcome)]})
+
+    assert wire.results(node.Status, body).results == [outcome]
+
+
+def test_an_outcome_travels_flat_and_without_what_is_none():
+    outcome = Outcome(
+        hostname="web-01", status=Status.OK, result=timezone.Timezone(timezone="UTC", utc_offset="+00:00")
+    )
+
+    assert wire.flatten(outcome) == {
+        "hostname": "web-01",
+        "status": "ok",
+        "changed": False,
+        "timezone": "UTC",
+        "utc_offset": "+00:00",
+    }
+
+
+def test_results_may_be_null():
+    assert wire.results(node.Status, b'{"job_id": "1", "results": null}').results == []
