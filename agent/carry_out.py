@@ -65,7 +65,7 @@ async def carry_out(
         error=performed.error,
         code=performed.code,
         plan=performed.plan,
-        data=None if performed.result is None else msgspec.Raw(wire.encode(wire.plain(performed.result))),
+        data=msgspec.Raw(wire.encode(wire.plain(performed.result))),
         accepted=accepted,
         started=started,
     )

@@ -28,6 +28,8 @@ LINGER = 1.0
 """Seconds that output may still come from what a program left running when it ended."""
 PATIENCE = 0.05
 CHUNK = 65536
+CONTINUATION = bytes(range(0x80, 0xC0))
+"""What a character in UTF-8 goes on with, after its first byte (RFC 3629)."""
 
 PRIVATE = ("OSAPI_", "NOTIFY_", "WATCHDOG_", "LISTEN_", "CREDENTIALS_", "JOURNAL_")
 """What starts so in the agent's environment is its own, secrets among it, and is not handed on."""
@@ -91,7 +93,7 @@ async def _start(argv: Sequence[str], cwd: Path, stdin: int) -> trio.Process:
             stdin=stdin,
             stdout=pipe,
             stderr=pipe,
-            cwd=cwd,
+            cwd=str(cwd),
             env=environment(os.environ),
             start_new_session=True,
         )
@@ -149,7 +151,7 @@ class Output:
         factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
 
-    def take(self, data: bytes, *, final: bool = False) -> None:
+    def take(self, data: bytes | bytearray, *, final: bool = False) -> None:
         if text := self._decoder.decode(data, final):
             self.emit(self.stream, text)
         if self.limit is None:
@@ -169,7 +171,8 @@ class Output:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         head = decoder.decode(self._head)
         cut = len(decoder.getstate()[0])
-        rest = next((i for i, byte in enumerate(self._tail[:4]) if byte & 0xC0 != 0x80), 0)
+        rest = len(self._tail) - len(self._tail.lstrip(CONTINUATION))
+        rest = rest if rest < 4 else 0  # more than a character has: no text
         tail = self._tail[rest:].decode(errors="replace")
         return f"{head}\n[… {self._left_out + cut + rest} bytes left out …]\n{tail}"
 

@@ -9,7 +9,7 @@ from agent.journal import Journal
 from osapi import wire
 from osapi.bus import layout
 from osapi.errors import Error, TooLarge, Unavailable
-from osapi.jobs import Answer, State
+from osapi.jobs import NOTHING, Answer, State
 from osapi.supervise import Backoff
 
 log = structlog.get_logger()
@@ -40,11 +40,11 @@ async def put(buckets: Buckets, answer: Answer) -> None:
     try:
         await buckets.responses.put(key, wire.encode(answer))
     except TooLarge:
-        if answer.data is None:
+        if answer.data == NOTHING:
             raise
         name = f"{answer.job_id}/{answer.machine_id}"
         digest = await buckets.objects.put(name, bytes(answer.data))
-        elsewhere = attrs.evolve(answer, data=None, object=f"{name}@{digest}")
+        elsewhere = attrs.evolve(answer, data=NOTHING, object=f"{name}@{digest}")
         await buckets.responses.put(key, wire.encode(elsewhere))
 
 
@@ -53,9 +53,9 @@ def too_big(answer: Answer, reason: str) -> Answer:
     return attrs.evolve(
         answer,
         state=State.FAILED,
-        data=None,
+        data=NOTHING,
         object=None,
         plan=None,
         code="too_large",
-        error=f"it was done, but the result of {len(answer.data or b'')} bytes was refused: {reason}",
+        error=f"it was done, but the result of {len(bytes(answer.data))} bytes was refused: {reason}",
     )

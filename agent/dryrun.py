@@ -116,10 +116,13 @@ class Rehearsal:
         return "/" + "/".join(self.disk.resolve(name, last=False))
 
     def _followed(self, name: str) -> str:
-        entry = self.after.get(self._real(name))
+        real = self._real(name)
+        if real not in self.after:
+            return "/" + "/".join(self.disk.resolve(name))
+        entry = self.after[real]
         if entry and entry.link:
             return self._followed(str(PurePosixPath(name).parent / entry.content.decode()))
-        return "/" + "/".join(self.disk.resolve(name))
+        return real
 
 
 def _action(before: Entry | None, after: Entry | None) -> str:
@@ -144,6 +147,8 @@ def _modes(old: Entry | None, new: Entry | None) -> str:
 def _lines(entry: Entry | None) -> list[str] | None:
     """The lines of a text, or None where it is none."""
     content = entry.content if entry else b""
+    if entry and entry.link:
+        return [f"-> {content.decode()}\n"]
     try:
         return None if b"\0" in content else re.findall(r"[^\n]*\n|[^\n]+", content.decode())
     except UnicodeDecodeError:

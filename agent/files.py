@@ -67,7 +67,7 @@ class Disk:
     root: Path
 
     def read(self, name: str) -> bytes | None:
-        *parents, last = self.resolve(name)
+        parents, last = self._place(name)
         try:
             with self._folder(parents) as folder:
                 return _content(folder, last, name)
@@ -97,7 +97,7 @@ class Disk:
 
     def replace(self, name: str, data: bytes, mode: int | None) -> bool:
         """Owner and mode of an existing file are kept; a new one is 0644, unless `mode` is given."""
-        *parents, last = self.resolve(name)
+        parents, last = self._place(name)
         with self._folder(parents, make=True) as folder:
             before = _entry(folder, last)
             if before and not stat.S_ISREG(before.st_mode):
@@ -111,7 +111,7 @@ class Disk:
         return True
 
     def symlink(self, name: str, target: str) -> bool:
-        *parents, last = self.resolve(name, last=False)
+        parents, last = self._place(name, last=False)
         if _target(self.root.joinpath(*parents, last)) == target:
             return False
         with self._folder(parents, make=True) as folder, _temporary(folder, last) as temporary:
@@ -119,7 +119,7 @@ class Disk:
         return True
 
     def remove(self, name: str) -> bool:
-        *parents, last = self.resolve(name, last=False)
+        parents, last = self._place(name, last=False)
         try:
             with self._folder(parents) as folder:
                 os.unlink(last, dir_fd=folder)
@@ -130,8 +130,8 @@ class Disk:
 
     def resolve(self, name: str, *, last: bool = True) -> tuple[str, ...]:
         """The folders and the final part of a name, links followed; of the final part only if `last`."""
-        if ".." in PurePosixPath(name).parts or not name.strip("/"):
-            raise Refused(f"{name!r} does not name a file below {self.root}")
+        if ".." in PurePosixPath(name).parts:
+            raise Refused(f"{name}: a name must not have `..` in it")
         trusted = {os.geteuid(), self.root.stat().st_uid}
         left, found, links = _parts(name), list[str](), 0
         while left:
@@ -149,9 +149,13 @@ class Disk:
             else:
                 found = [] if target.startswith("/") else found
                 left += _parts(target)
-        if not found:
-            raise Refused(f"{name}: a link leads to the root folder")
         return tuple(found)
+
+    def _place(self, name: str, *, last: bool = True) -> tuple[list[str], str]:
+        *parents, final = self.resolve(name, last=last) or ("",)
+        if not final:
+            raise Refused(f"{name} is the root folder")
+        return parents, final
 
     @contextmanager
     def _folder(self, parts: list[str], *, make: bool = False) -> Iterator[int]:

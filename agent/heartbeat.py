@@ -23,17 +23,19 @@ async def heartbeat(
     buckets: Buckets, identity: Identity, health: dict[str, Condition], task_status: trio.TaskStatus[None]
 ) -> None:
     """Beat until cancelled; while the broker is away, try every second."""
-    known = None
+    known = await remember(buckets, identity, None)
+    await beat(buckets, identity, health)
+    task_status.started()
+    pause = BEAT
     while True:
+        await trio.sleep(pause)
         try:
             known = await remember(buckets, identity, known)
             await beat(buckets, identity, health)
+            pause = BEAT
         except Unavailable as error:
             log.warning("no beat", reason=str(error))
-            await trio.sleep(1)
-        else:
-            task_status.started()
-            await trio.sleep(BEAT)
+            pause = 1
 
 
 async def beat(buckets: Buckets, identity: Identity, health: dict[str, Condition]) -> None:
@@ -69,14 +71,15 @@ async def tell_facts(
     buckets: Buckets, identity: Identity, interval: float, task_status: trio.TaskStatus[None]
 ) -> None:
     """Gather the facts now and every `interval` seconds, keep them for references, and publish them."""
+    identity.facts = await facts.gather(identity.host)
+    task_status.started()
     while True:
-        identity.facts = await facts.gather(identity.host)
-        task_status.started()
         try:
             await buckets.facts.put(layout.facts(identity.machine_id), wire.encode(identity.facts))
         except Unavailable as error:
             log.warning("no facts told", reason=str(error))
         await trio.sleep(interval)
+        identity.facts = await facts.gather(identity.host)
 
 
 async def leave(buckets: Buckets, identity: Identity) -> None:

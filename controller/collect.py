@@ -66,7 +66,7 @@ def item(answer: Answer) -> dict[str, object]:
         code=answer.code,
         plan=answer.plan,
     )
-    fields = wire.decode(dict[str, object], answer.data) if answer.data else {}
+    fields = wire.decode(dict[str, object] | None, answer.data) or {}  # type: ignore[arg-type] # mypy: a union is no type
     return wire.flatten(outcome) | fields
 
 

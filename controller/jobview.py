@@ -61,7 +61,7 @@ def _names(record: Record) -> dict[str, str]:
 
 
 def data(answer: Answer) -> Any:
-    return wire.decode(object, answer.data) if answer.data else None
+    return wire.decode(object, answer.data)
 
 
 def _state(state: State, answer: Answer | None) -> AgentState:

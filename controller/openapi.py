@@ -11,9 +11,9 @@ from typing import Any
 from controller.problems import Problem
 from controller.schemas import REF, Schema, Schemas, Shapes, example, read, used
 from osapi import __version__
-from osapi.calls.job import EventStream
 from osapi.jobs import Event
 from osapi.operation import Declaration, Operation, Parameter, Spec, catalogue, parameters
+from osapi.results import EventStream
 from osapi.targets import HELP
 
 BEARER = "BearerAuth"
@@ -79,7 +79,7 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "The same key and request within 24 hours is one job, and has one answer",
+    "description": "The same key and request is one job and has one answer, for as long as the job is kept",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 JOB_ID = {

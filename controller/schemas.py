@@ -1,7 +1,7 @@
 """JSON Schema of what travels, read off the declarations' types, and what it says in words.
 
 Optional fields are left out on the wire rather than sent as null, so here they are fields that are not
-required. The few that are sent as null are in `SENT_AS_NULL`.
+required.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,6 @@ from osapi.results import Outcome
 Schema = dict[str, Any]
 
 REF = "#/components/schemas/"
-SENT_AS_NULL = frozenset({("JobDetail", "changed")})
-"""Fields that existing clients look for even where there is nothing to say."""
 
 
 @attrs.frozen
@@ -58,7 +56,7 @@ def read(declared: Sequence[type[Declaration[Any]]], also: Sequence[type[Any]] =
     return Schemas(
         shapes=shapes,
         outcome={name: next(following) for name in outcome},
-        components={name: _tidy(schema, name) for name, schema in components.items()},
+        components={name: _tidy(schema) for name, schema in components.items()},
     )
 
 
@@ -67,13 +65,13 @@ def _json(returns: Any) -> Any:
     return returns if attrs.has(returns) else Any
 
 
-def _tidy(schema: Any, name: str = "") -> Any:
+def _tidy(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_tidy(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
     found: Schema = {
-        key: _fields(value, name) if key == "properties" else _tidy(value)
+        key: {name: _tidy(field) for name, field in value.items()} if key == "properties" else _tidy(value)
         for key, value in schema.items()
         if key != "title" and not (key == "default" and value is None)
     }
@@ -82,13 +80,6 @@ def _tidy(schema: Any, name: str = "") -> Any:
     if "description" in found:
         found["description"] = cleandoc(found["description"])
     return _without_null(found)
-
-
-def _fields(properties: Mapping[str, Any], name: str) -> Schema:
-    return {
-        field: schema if (name, field) in SENT_AS_NULL else _tidy(schema)
-        for field, schema in properties.items()
-    }
 
 
 def _without_null(schema: Schema) -> Schema:

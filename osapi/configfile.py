@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from osapi.errors import ConfigError
 from osapi.state import SYSTEM, StateDirectory, locate
@@ -134,5 +133,7 @@ def _text(file: dict[Any, Any], key: str, path: Path | None) -> str:
 
 
 def _is_here(url: str) -> bool:
+    from urllib.parse import urlsplit
+
     host = urlsplit(url).hostname or ""
     return host in {"localhost", "0.0.0.0", "::1"} or host.startswith("127.")  # noqa: S104 -- compared, not bound

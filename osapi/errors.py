@@ -113,7 +113,7 @@ class TimedOut(OperationError):
 
 
 class CommandFailed(OperationError):
-    """A program ended with an error; `code` is its exit status."""
+    """A program ended with an error; `exit_code` is its exit status."""
 
     code = "command_failed"
 

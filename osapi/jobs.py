@@ -103,6 +103,10 @@ class Job:
         return at >= self.expires
 
 
+NOTHING = msgspec.Raw(b"null")
+"""No result."""
+
+
 @attrs.frozen(kw_only=True)
 class Answer:
     """How a job ended on one host; written by its agent, or by a controller where no agent will.
@@ -118,7 +122,7 @@ class Answer:
     error: str | None = None
     code: str | None = None
     plan: Plan | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NOTHING
     object: str | None = None
     accepted: datetime | None = None
     started: datetime | None = None

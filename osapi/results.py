@@ -71,3 +71,7 @@ class Results(Generic[R]):
 
     job_id: str
     results: list[Outcome[R]]
+
+
+class EventStream:
+    """Server-sent events, each with an id that `Last-Event-ID` resumes from."""

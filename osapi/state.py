@@ -13,7 +13,6 @@
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -172,7 +171,7 @@ class StateDirectory:
         where its name is taken, and what it names is complete.
         """
         if not (kept := self._read(name)):
-            with self._written(name, secrets.token_hex(32)) as complete, suppress(FileExistsError):
+            with self._written(name, os.urandom(32).hex()) as complete, suppress(FileExistsError):
                 os.link(complete, self.path / name)
             kept = self._read(name)
         if len(kept) < SHORTEST:
@@ -186,7 +185,7 @@ class StateDirectory:
     @contextmanager
     def _written(self, name: str, text: str) -> Iterator[Path]:
         """A complete file beside `name`, gone after the block."""
-        path = self.path / f".{name}.{secrets.token_hex(8)}"
+        path = self.path / f".{name}.{os.urandom(8).hex()}"
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:

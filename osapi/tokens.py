@@ -12,7 +12,8 @@ from osapi.errors import BadInput, NotAuthenticated
 ALGORITHM = "HS256"
 ISSUER = "osapi"
 AUDIENCE = ("https://localhost", "http://localhost")
-LIFETIME = timedelta(days=90)
+LIFETIME = 90 * 86400.0
+LONGEST_LIFETIME = 100 * 365 * 86400.0
 
 MOST_CACHED = 1024
 LONGEST = 8192
@@ -45,22 +46,22 @@ def issue(
     subject: str,
     roles: Sequence[str],
     permissions: Sequence[str] = (),
-    lifetime: timedelta = LIFETIME,
+    lifetime: float = LIFETIME,
 ) -> str:
-    """A token for a subject; `BadInput` where it has no name, no role, or no time to live."""
+    """A token for a subject, valid for `lifetime` seconds; `BadInput` where it has no name, role or time."""
     if not subject.strip():
         raise BadInput("subject: empty; allowed: the name of a person or program", "subject")
     if not roles:
         raise BadInput("roles: none given; allowed: one or more", "roles")
-    if lifetime <= timedelta():
-        raise BadInput(f"expires: {lifetime} is not in the future; allowed: such as 12h or 90d", "expires")
+    if not 0 < lifetime <= LONGEST_LIFETIME:
+        raise BadInput(f"expires: {lifetime:g}s is no time to live; allowed: up to 100 years", "expires")
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "iss": ISSUER,
         "aud": list(AUDIENCE),
         "sub": subject,
         "iat": now,
-        "exp": now + lifetime,
+        "exp": now + timedelta(seconds=lifetime),
         "roles": list(roles),
     }
     if permissions:

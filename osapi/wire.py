@@ -5,9 +5,10 @@ fields of the result.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 import msgspec
@@ -152,29 +153,37 @@ def _bare(annotation: Any) -> Any:
 
 def _known_only(kind: Any, value: Any, path: str) -> None:
     """Refuse members that an attrs class does not have: msgspec would pass over them."""
-    while hasattr(kind, "__metadata__"):
-        kind = kind.__origin__
-    if isinstance(value, Mapping) and attrs.has(kind):
-        known = annotations(kind)
-        for name, inner in value.items():
-            if name not in known:
-                allowed = ", ".join(known) or "none"
-                raise BadInput(f"unknown field `{path}{name}`; allowed: {allowed}", f"{path}{name}")
-            _known_only(known[name], inner, f"{path}{name}.")
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            for argument in get_args(kind):
-                _known_only(argument, inner, f"{path.rstrip('.')}[{i}].")
-    else:
-        for argument in get_args(kind):
-            if attrs.has(argument):
-                _known_only(argument, value, path)
+    for inside in _inside(kind, value, path):
+        _known_only(*inside)
+
+
+def _inside(kind: Any, value: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+    """What is in a value, each with its type and where it is."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        yield arguments[0], value, path
+    elif origin in {Union, UnionType}:
+        yield from ((argument, value, path) for argument in arguments)
+    elif origin is list and isinstance(value, list):
+        yield from ((arguments[0], inner, f"{path.rstrip('.')}[{i}].") for i, inner in enumerate(value))
+    elif origin is dict and isinstance(value, Mapping):
+        yield from ((arguments[1], inner, f"{path}{name}.") for name, inner in value.items())
+    elif isinstance(value, Mapping) and attrs.has(kind):
+        yield from ((_field(kind, name, path), inner, f"{path}{name}.") for name, inner in value.items())
+
+
+def _field(kind: type[Any], name: str, path: str) -> Any:
+    """The type of a field; `BadInput` where there is no such field."""
+    known = annotations(kind)
+    if name not in known:
+        allowed = ", ".join(known) or "none"
+        raise BadInput(f"unknown field `{path}{name}`; allowed: {allowed}", f"{path}{name}")
+    return known[name]
 
 
 def _bad_input(message: str, field: str) -> BadInput:
     reason, _, where = message.partition(" - at `$")
-    inner = where.rstrip("`").lstrip(".")
-    name = ".".join(part for part in (field, inner) if part)
+    name = (field + where.rstrip("`")).lstrip(".")
     if not name and "missing required field" in reason:
         name = reason.split("`")[1]
     return BadInput(f"{name}: {reason}" if name else reason, name or None)

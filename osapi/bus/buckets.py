@@ -72,7 +72,9 @@ class NatsBucket:
     async def watch(self, keys: str = ">") -> AsyncGenerator[Watch]:
         """See `osapi.bus.Bucket`. Where the bus ends first, the channel does, and `Unavailable` follows."""
         if not PATTERN.fullmatch(keys):
-            raise BadInput(f"{keys!r} matches no keys: expected words between dots, `*` for one, `>` at the end")
+            raise BadInput(
+                f"{keys!r} matches no keys: expected words between dots, `*` for one, `>` at the end"
+            )
         send, receive = trio.open_memory_channel[Entry | CaughtUp](AHEAD)
         follower = Follower(
             stream=self.stream,
@@ -85,7 +87,7 @@ class NatsBucket:
         try:
             yield receive
         finally:
-            alone = follower.ended.is_set()
+            alone = follower.ended.is_set() and receive.statistics().open_receive_channels > 0
             receive.close()
             await follower.stop()
         if alone:

@@ -7,7 +7,7 @@ import msgspec
 
 from osapi.calls.agent import TimelineEvent
 from osapi.operation import Call, text
-from osapi.results import Time
+from osapi.results import EventStream, Time
 
 Id = Annotated[
     str,
@@ -29,7 +29,7 @@ Cursor = Annotated[
     text(
         r"[0-9A-Za-z_.-]+",
         "Go on after this page: the next_cursor of the page before",
-        example="6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        example="1753000000.25_6f9619ff-8b86-4011-b42d-00c04fc964ff",
         most=128,
     ),
 ]
@@ -114,10 +114,6 @@ class JobCancelled:
     job_id: str
     status: str
     hosts: list[str]
-
-
-class EventStream:
-    """Server-sent events, each with an id that `Last-Event-ID` resumes from."""
 
 
 class List(Call[JobPage], GET="/job"):

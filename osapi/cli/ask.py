@@ -7,17 +7,20 @@ is in `osapi.cli.main`.
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
 from osapi import wire
-from osapi.calls.job import EventStream
 from osapi.cli.session import Session
 from osapi.client import Client, Terms
 from osapi.errors import Conflict
 from osapi.operation import Declaration, Operation
+from osapi.results import EventStream
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Item = Mapping[str, Any]
 
@@ -40,11 +43,12 @@ async def ask(asked: Declaration[Any], said: Session) -> int:
         return await once(osapi, asked, said)
 
 
-async def once(osapi: Client, asked: Declaration[Any], said: Session) -> int:
-    """Ask, and print the answer."""
+async def once(osapi: Client, asked: Declaration[Any], said: Session, screen: "Console | None" = None) -> int:
+    """Ask, and print the answer: on a screen, or else on standard output."""
     if not isinstance(asked, Operation):
-        show(asked, await osapi.request(asked), said)
-        return 0
+        body = await osapi.request(asked)
+        show(asked, body, said, screen)
+        return FAILED if asked.spec.domain == "health" and _is_bad(body) else 0
     terms = Terms(
         on=said.target,
         dry_run=said.dry_run,
@@ -55,7 +59,7 @@ async def once(osapi: Client, asked: Declaration[Any], said: Session) -> int:
         job_id=str(uuid.uuid4()),
     )
     if said.detach:
-        show(asked, await osapi.request(asked, terms), said)
+        show(asked, await osapi.request(asked, terms), said, screen)
         return 0
     if (said.stdout or said.stderr) and said.output in {"table", "wide"}:
         from osapi.cli.follow import live
@@ -67,7 +71,7 @@ async def once(osapi: Client, asked: Declaration[Any], said: Session) -> int:
         body = await with_progress(osapi, asked, terms)
     else:
         body = await answer(osapi, asked, terms)
-    show(asked, body, said)
+    show(asked, body, said, screen)
     return exit_code(items(body))
 
 
@@ -87,23 +91,22 @@ async def answer(osapi: Client, asked: Operation[Any], terms: Terms) -> bytes:
     return body
 
 
-def show(asked: Declaration[Any], body: bytes, said: Session) -> None:
+def show(asked: Declaration[Any], body: bytes, said: Session, screen: "Console | None" = None) -> None:
     """Print an answer as it was asked for."""
     if said.output == "json":
-        from osapi.cli.views import as_json
+        from osapi.cli.raw import as_json
 
-        text = as_json(asked, body)
-        sys.stdout.buffer.write(text if text.endswith(b"\n") else text + b"\n")
-        sys.stdout.buffer.flush()
+        sys.stdout.write(as_json(asked, body).rstrip() + "\n")
     elif said.output == "yaml":
         import yaml
 
-        plain = wire.decode(object, body) if body else {}
+        plain = wire.decode(object, body or b"{}")
         sys.stdout.write(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
     else:
+        from osapi.cli.render import console
         from osapi.cli.views import view
 
-        view(asked, wire.decode(dict[str, Any], body) if body else {}, said)
+        view(asked, wire.decode(dict[str, Any], body or b"{}"), said, screen or console())
 
 
 def items(body: bytes) -> Sequence[Item]:
@@ -124,6 +127,10 @@ def exit_code(found: Sequence[Item]) -> int:
     if failed and all(map(silent, failed)):
         return NONE_ANSWERED
     return FAILED if failed else 0
+
+
+def _is_bad(health: bytes) -> bool:
+    return wire.decode(dict[str, Any], health).get("status") not in {"ok", "ready"}
 
 
 def _time_of(asked: Operation[Any]) -> float | None:

@@ -10,13 +10,15 @@ import msgspec
 from msgspec import inspect
 
 from osapi import wire
-from osapi.calls.job import EventStream
 from osapi.cli import session
 from osapi.errors import BadInput
 from osapi.operation import Declaration, Operation, Parameter, parameters
+from osapi.results import EventStream
 
 OPERATION = (
-    session.kept("--wait", to="wait", type=session.Duration(), help="Wait that long for the hosts, such as 2m."),
+    session.kept(
+        "--wait", to="wait", type=session.Duration(), help="Wait that long for the hosts, such as 2m."
+    ),
     session.kept(
         "--detach", to="detach", stands_for=True, help="Do not wait; print how to follow the job instead."
     ),
@@ -27,13 +29,13 @@ OPERATION = (
         help="Queue it for hosts that are away, for that long.",
     ),
     session.kept(
-        "--idempotency-key", to="idempotency_key", help="One key stands for one job, however often it is sent."
+        "--idempotency-key",
+        to="idempotency_key",
+        help="One key stands for one job, however often it is sent.",
     ),
 )
 MODIFY = (
-    session.kept(
-        "--dry-run", to="dry_run", stands_for=True, help="Show what would be done, and do nothing."
-    ),
+    session.kept("--dry-run", to="dry_run", stands_for=True, help="Show what would be done, and do nothing."),
 )
 READ = (
     session.kept(
@@ -57,7 +59,7 @@ def command(declared: type[Declaration[Any]]) -> click.Command:
     spec = declared.spec
 
     @click.pass_obj
-    async def callback(said: session.Session, **given: Any) -> int:
+    async def callback(said: session.Session, /, **given: Any) -> int:
         from osapi.cli.ask import ask
 
         return await ask(asked(declared, given), said)

@@ -31,7 +31,8 @@ def check(session: Session) -> None:
             click.echo(line)
     where = path or "the environment (there is no file)"
     if report.problems:
-        raise ConfigError(f"{len(report.problems)} wrong in {where}")
+        count = len(report.problems)
+        raise ConfigError(f"{count} problem{'s' if count > 1 else ''} in {where}")
     if not session.json:
         click.echo(f"{where}: nothing is wrong")
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import attrs
 import trio
@@ -114,7 +114,9 @@ class Output:
             if complete.startswith(received):
                 self._add(host, stream, complete[len(received) :])
             elif host in self._gaps:
-                _say(sys.stderr, host, f"some of its {stream} is missing above; `osapi client job get` has it")
+                _say(
+                    sys.stderr, host, f"some of its {stream} is missing above; `osapi client job get` has it"
+                )
             if not self.received.get((host, stream), "\n").endswith("\n"):
                 self._add(host, stream, "\n")
         if error := item.get("error"):
@@ -138,7 +140,7 @@ async def tell(osapi: Client, job_id: str | None, said: Session) -> int:
             text = wire.encode({"id": event.id, "event": event.event, "data": event.data}).decode()
         else:
             text = described(event, every=job_id is None)
-        print(text, flush=True)
+        _print(sys.stdout, text)
 
     await _follow(osapi, job_id, say, stubborn=True)
     return 0
@@ -152,7 +154,9 @@ def described(event: Streamed, *, every: bool) -> str:
     head = [*filter(None, head), data.get("hostname") or "-"]
     if event.event == EventKind.OUTPUT:
         lines = str(inner.get("text", "")).splitlines()
-        return "\n".join("  ".join([*head, f"{inner.get('stream')}: {formats.printable(line)}"]) for line in lines)
+        return "\n".join(
+            "  ".join([*head, f"{inner.get('stream')}: {formats.printable(line)}"]) for line in lines
+        )
     known = inner if "kind" in data else {name: value for name, value in data.items() if name != "job_id"}
     return "  ".join(filter(None, [*head, event.event, formats.text(known)]))
 
@@ -180,7 +184,7 @@ async def _follow(
         except Unavailable:
             if not stubborn or after is None:
                 raise
-            print("the stream broke off; trying to resume it", file=sys.stderr)
+            _print(sys.stderr, "the stream broke off; trying to resume it")
         await trio.sleep(TICK)
 
 
@@ -214,5 +218,10 @@ def _status(line: str) -> None:
     sys.stderr.flush()
 
 
-def _say(stream: Any, host: str, line: str) -> None:
-    print(f"[{host}] {line}", file=stream, flush=True)
+def _say(stream: TextIO, host: str, line: str) -> None:
+    _print(stream, f"[{host}] {line}")
+
+
+def _print(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()

@@ -24,6 +24,13 @@ def text(value: Any) -> str:
     return " ".join(str(value).split())
 
 
+def printable(found: str) -> str:
+    """A text without what a terminal would obey: hosts and processes choose their names themselves."""
+    return (
+        found if found.isprintable() else "".join(c if c.isprintable() or c == "\t" else "�" for c in found)
+    )
+
+
 def size(value: Any) -> str:
     """Bytes in the largest binary unit that leaves something before the point: `1.5 GiB`."""
     if value is None:
@@ -84,9 +91,20 @@ def age(value: Any) -> str:
     return f"{minutes}m" if minutes else f"{seconds}s"
 
 
+def ago(value: Any) -> str:
+    return f"{age(value)} ago" if value else ""
+
+
+def ready(value: Any) -> str:
+    """How many there are of what counts `total` and `ready`."""
+    return f"{value['ready']} of {value['total']} ready" if value else ""
+
+
 def conditions(value: Any) -> str:
     """Those that hold."""
-    return ", ".join(one if isinstance(one, str) else one["type"] for one in value or () if one and holds(one))
+    return ", ".join(
+        one if isinstance(one, str) else one["type"] for one in value or () if one and holds(one)
+    )
 
 
 def holds(condition: Any) -> bool:

@@ -113,7 +113,7 @@ def _details(screen: Console, items: Sequence[dict[str, Any]]) -> None:
         screen.print()
         screen.print("  Details:")
     for error, hosts in errors.items():
-        screen.print(Text.assemble("  ", (formats.fold(hosts), "bold"), f": {error}"))
+        screen.print(Text.assemble("    ", (formats.fold(hosts), "bold"), f": {formats.printable(error)}"))
 
 
 def _plans(screen: Console, items: Sequence[dict[str, Any]]) -> None:

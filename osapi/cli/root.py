@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import asyncclick as click
 import attrs
 
+from osapi import __version__
 from osapi.cli import session
 
 if TYPE_CHECKING:
@@ -22,11 +23,23 @@ class Elsewhere:
     where: str
     summary: str
 
-    def load(self) -> click.Command:
-        module, _, attribute = self.where.partition(":")
-        found = getattr(import_module(module), attribute)
-        assert isinstance(found, click.Command)
-        return found
+
+Child = Elsewhere | click.Command
+
+
+def load(child: Child) -> click.Command:
+    """The command itself."""
+    if isinstance(child, click.Command):
+        return child
+    module, _, attribute = child.where.partition(":")
+    found = getattr(import_module(module), attribute)
+    assert isinstance(found, click.Command)
+    return found
+
+
+def summary(child: Child) -> str:
+    """A line on it."""
+    return child.get_short_help_str(80) if isinstance(child, click.Command) else child.summary
 
 
 class Listing(click.Group):
@@ -47,14 +60,22 @@ class Listing(click.Group):
         """The command of that name."""
         raise NotImplementedError
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click asks
         found = self.find(cmd_name)
         return None if found is None else session.share(found, self.shared)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    async def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return await super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self.summaries(), ctx=ctx) from None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks
         return sorted(self.summaries())
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(self.summaries().items()))
 
@@ -76,7 +97,7 @@ class Fixed(Listing):
     def __init__(
         self,
         name: str,
-        children: Mapping[str, "Elsewhere | Fixed"],
+        children: Mapping[str, Child],
         *,
         shared: Sequence[click.Option] = session.ROOT,
         **settings: Any,
@@ -85,14 +106,10 @@ class Fixed(Listing):
         self.children = children
 
     def summaries(self) -> Mapping[str, str]:
-        return {
-            name: child.summary if isinstance(child, Elsewhere) else child.get_short_help_str(80)
-            for name, child in self.children.items()
-        }
+        return {name: summary(child) for name, child in self.children.items()}
 
     def find(self, name: str) -> click.Command | None:
-        child = self.children.get(name)
-        return child.load() if isinstance(child, Elsewhere) else child
+        return load(self.children[name]) if name in self.children else None
 
 
 def bound(**keys: str) -> Iterable[click.Option]:
@@ -120,10 +137,23 @@ AGENT = (
 )
 CONTROLLER = (session.setting("--port", "-p", key="controller.api.port", help="Port to listen on"),)
 
+
+def _print_version() -> None:
+    click.echo(f'{{"version":"{__version__}"}}')
+
+
+def _print_name(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if given and not ctx.resilient_parsing:
+        click.echo(f"osapi {__version__}")
+        ctx.exit()
+
+
 root = Fixed(
     "osapi",
     {
-        "start": Elsewhere("osapi.cli.daemons:start", "Run a broker, a controller and an agent in one process."),
+        "start": Elsewhere(
+            "osapi.cli.daemons:start", "Run a broker, a controller and an agent in one process."
+        ),
         "agent": Fixed(
             "agent",
             {"start": Elsewhere("osapi.cli.daemons:agent_start", "Run an agent on this host.")},
@@ -151,8 +181,20 @@ root = Fixed(
         "config": Elsewhere("osapi.cli.config:config", "Check and show the configuration."),
         "token": Elsewhere("osapi.cli.token:token", "Make and check tokens."),
         "completion": Elsewhere("osapi.cli.completion:completion", "Print a script that completes commands."),
-        "version": Elsewhere("osapi.cli.main:version", "Print the version of this program."),
+        "version": click.Command(
+            "version", callback=_print_version, help="Print the version of this program."
+        ),
     },
     help="Linux servers as managed appliances.",
     epilog="\b\nTry it:\n  osapi start\n  osapi client node status",
+)
+root.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_name,
+        help="Print name and version.",
+    )
 )

@@ -92,7 +92,9 @@ def setting(*names: str, key: str, help: str, **settings: Any) -> click.Option:
 
         if given is not None and given is not False and given != ():
             listed = given if isinstance(given, tuple) else [given]
-            ctx.obj.environ[variable(key)] = ",".join("true" if item is True else str(item) for item in listed)
+            ctx.obj.environ[variable(key)] = ",".join(
+                "true" if item is True else str(item) for item in listed
+            )
 
     return _option(names, put, settings | {"help": f"{help} ({key})."})
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from osapi.config import Config, load
 from osapi.errors import BadInput, ConfigError
 from osapi.permissions import Policy, known
 from osapi.state import SYSTEM, StateDirectory, locate
-from osapi.tokens import Claims, issue, verify
-
-LIFETIME = 90 * 86400.0
+from osapi.tokens import LIFETIME, Claims, issue, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +43,7 @@ def generate(
     wanted, needed = _words(roles), _words(permissions)
     _allowed("roles", wanted, Policy(config.controller.api.security.roles).roles)
     _allowed("permissions", needed, known())
-    made = issue(_signing_key(config, session), subject, wanted, needed, timedelta(seconds=expires))
+    made = issue(_signing_key(config, session), subject, wanted, needed, expires)
     _print(session, token=made, subject=subject, roles=wanted, permissions=needed)
 
 

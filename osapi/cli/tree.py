@@ -10,7 +10,7 @@ from typing import Any
 import asyncclick as click
 
 from osapi.cli import session
-from osapi.cli.root import Elsewhere, Listing
+from osapi.cli.root import Child, Elsewhere, Fixed, Listing, load, summary
 from osapi.operation import Declaration, parameters
 
 Declared = type[Declaration[Any]]
@@ -22,7 +22,7 @@ DEFAULTS = ("get", "status")
 
 
 class Declarations(Listing):
-    """The commands that begin with `words`; `others` are those that no declaration stands for."""
+    """The commands that begin with `words`, and those of `OTHERS`, which no declaration stands for."""
 
     def __init__(
         self,
@@ -31,25 +31,25 @@ class Declarations(Listing):
         words: Words = (),
         *,
         shared: Sequence[click.Option],
-        others: Mapping[str, "Elsewhere | Declarations"] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(name, shared=shared, **settings)
-        self.package, self.words, self.others = package, words, others or {}
+        self.package, self.words = package, words
+
+    @property
+    def others(self) -> Mapping[str, Child]:
+        return OTHERS.get((self.package, self.words), {})
 
     def summaries(self) -> Mapping[str, str]:
         own: dict[str, str] = {}
         for declared in under(self.package, self.words):
             word, *more = declared.spec.command[len(self.words) :]
             own.setdefault(word, _about(declared, word) if more else declared.spec.summary)
-        return own | {
-            name: other.summary if isinstance(other, Elsewhere) else str(other.help)
-            for name, other in self.others.items()
-        }
+        return own | {name: summary(other) for name, other in self.others.items()}
 
     def find(self, name: str) -> click.Command | None:
         if other := self.others.get(name):
-            return other.load() if isinstance(other, Elsewhere) else other
+            return load(other)
         words = (*self.words, name)
         found = under(self.package, words)
         for declared in found:
@@ -131,17 +131,23 @@ def _about(declared: Declared, word: str) -> str:
     return declared.spec.summary
 
 
-client = Declarations(
-    "client",
-    CALLS,
-    shared=(*session.ROOT, *session.CLIENT),
-    help="Ask a controller and its hosts.",
-    others={
+def _status(kind: str) -> Elsewhere:
+    return Elsewhere(f"osapi.cli.status:{kind}", f"Show how the {kind} components are.")
+
+
+SHARED = (*session.ROOT, *session.CLIENT)
+
+OTHERS: dict[tuple[str, Words], Mapping[str, Child]] = {
+    (CALLS, ()): {
         "node": Declarations(
-            "node",
-            OPERATIONS,
-            shared=(*session.ROOT, *session.CLIENT, *session.NODE),
-            help="Ask hosts, and change them.",
+            "node", OPERATIONS, shared=(*SHARED, *session.NODE), help="Ask hosts, and change them."
         ),
+        "controller": Fixed(
+            "controller", {"status": _status("controller")}, shared=SHARED, help="The controllers."
+        ),
+        "nats": Fixed("nats", {"status": _status("nats")}, shared=SHARED, help="The broker."),
     },
-)
+    (CALLS, ("agent",)): {"status": _status("agent")},
+}
+
+client = Declarations("client", CALLS, shared=SHARED, help="Ask a controller and its hosts.")

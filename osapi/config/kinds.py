@@ -146,7 +146,7 @@ NKEYS = Kind(
 )
 PORT = Kind("a port", "1 to 65535", integer(1, 65535))
 PERCENT = Kind("a percentage", "1 to 100", integer(1, 100))
-COUNT = Kind("a number of things", "whole numbers from 1", integer(1))
+COUNT = Kind("a whole number above 0", "1 or more", integer(1))
 SIZE = Kind("a size", "whole numbers from 0, which is no limit", integer(0))
 LIMIT = Kind("a number", "0 for no limit, or more", number(0.0))
 ABOVE_ZERO = Kind("a number above 0", "such as 0.5 or 200", number(math.ulp(0.0)))

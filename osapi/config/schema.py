@@ -10,6 +10,7 @@ import attrs
 
 from osapi.config import kinds
 from osapi.config.kinds import Kind
+from osapi.configfile import DEFAULT_URL
 from osapi.durations import Duration
 
 Address = Annotated[str, kinds.ADDRESS]
@@ -71,7 +72,7 @@ class ClientSecurity:
 class Client:
     """What the command line asks, and with which token."""
 
-    url: Annotated[str, kinds.WEB] = "http://127.0.0.1:8080"
+    url: Annotated[str, kinds.WEB] = DEFAULT_URL
     security: ClientSecurity = ClientSecurity()
 
 

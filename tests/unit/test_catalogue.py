@@ -1,6 +1,5 @@
 """What must hold of each declaration: one place, every surface."""
 
-import importlib.util
 import re
 import sys
 

