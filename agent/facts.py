@@ -10,6 +10,7 @@ from typing import Any
 from agent.host import Host
 from osapi.errors import BadInput, NotFound, OperationError
 from osapi.registry import Facts, Route
+from osapi.wire import FACT
 
 PACKAGE_MANAGERS = ("apt", "dnf", "yum", "zypper", "pacman", "apk")
 PATIENCE = 5.0
@@ -24,7 +25,7 @@ FIRST_NAMESPACE = "pid:[4026531836]"
 UP, REJECT = 0x0001, 0x0200
 """Flags of a route, of include/uapi/linux/route.h and ipv6_route.h."""
 
-REFERENCE = re.compile(r"""@fact\.([^\s"',;]*)""")
+REFERENCE = re.compile(re.escape(FACT) + r"""([^\s"',;]*)""")
 
 
 async def gather(host: Host) -> Facts:

@@ -8,6 +8,7 @@ It runs on trio and on asyncio, on whichever it is awaited.
 """
 
 import math
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -245,7 +246,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return _reason(error.exceptions[0])
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+        # Names that are not found have negative numbers, which only they themselves can put into words.
+        return (os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror).lower()
     inner = error.__cause__ or error.__context__
     return _reason(inner) if inner else str(error) or type(error).__name__
 

@@ -67,7 +67,7 @@ class _Client(Client):
 
     async def note(self, error: Exception) -> None:
         self.trouble = error
-        if self.is_connected:
+        if self.is_connected and not isinstance(error, nats.errors.StaleConnectionError):
             log.warning("trouble with the broker", reason=str(error))
 
 

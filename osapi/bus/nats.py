@@ -4,8 +4,10 @@ All that is known of calls and subscriptions lives here, in trio's thread. A cal
 it is answered, cancelled, too late, or its connection is lost: whichever comes first takes it out.
 """
 
+import math
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -26,6 +28,7 @@ from osapi.bus.streams import STATUS, Stream
 from osapi.errors import BadInput, ConfigError, TooLarge, Unavailable
 
 FLUSH_TIMEOUT = 5.0
+REPEAT_LOG = 5.0
 GOODBYE = 0.5
 """Seconds to send what is left when the bus ends."""
 UNSENT, UNREAD, UNHEARD = 1024, 16_384, 16_384
@@ -44,6 +47,27 @@ class _Call:
     task: trio.lowlevel.Task
     answer: Message | None = None
     lost: str | None = None
+
+
+@attrs.define(eq=False)
+class _Reader:
+    """The far end of a subscription; what it is too slow for is counted."""
+
+    subject: str
+    send: trio.MemorySendChannel[Message]
+    lost: int = 0
+    said: float = -math.inf
+
+    def deliver(self, message: Message) -> None:
+        try:
+            self.send.send_nowait(message)
+        except trio.BrokenResourceError:
+            return
+        except trio.WouldBlock:
+            self.lost += 1
+            if time.monotonic() - self.said > REPEAT_LOG:
+                self.said = time.monotonic()
+                log.warning("a slow subscriber loses messages", subject=self.subject, lost=self.lost)
 
 
 class NatsBus:
@@ -156,16 +180,8 @@ class NatsBus:
     ) -> AsyncGenerator[trio.MemoryReceiveChannel[Message]]:
         """See `osapi.bus.Bus`; while the broker is away it waits for its return. A slow reader loses some."""
         send, receive = trio.open_memory_channel[Message](UNREAD)
-
-        def deliver(message: Message) -> None:
-            try:
-                send.send_nowait(message)
-            except trio.WouldBlock:
-                log.warning("a slow subscriber loses a message", subject=subject, unread=UNREAD)
-            except trio.BrokenResourceError:
-                pass
-
-        with send, receive, self.listening(subject, deliver, _ignore, queue=queue):
+        reader = _Reader(subject, send)
+        with send, receive, self.listening(subject, reader.deliver, _ignore, queue=queue):
             with suppress(Unavailable):
                 await self.flush()
             yield receive

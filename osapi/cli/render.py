@@ -16,7 +16,7 @@ WIDEST = 79
 """Characters of a cell at most, where a table has to fit a terminal."""
 
 STYLES = {
-    "ok": "green", "changed": "yellow", "skip": "cyan", "err": "red",
+    "ok": "green", "changed": "yellow", "would change": "yellow", "skip": "cyan", "err": "red",
     "failed": "red", "completed": "green", "processing": "yellow", "partial_failure": "red",
     "Ready": "green", "NotReady": "red", "degraded": "red",
 }  # fmt: skip
@@ -32,7 +32,9 @@ def pairs(screen: Console, found: Iterable[tuple[str, str]]) -> None:
     """Lines of names and values, those without a value left out."""
     shown = [(name, value) for name, value in found if value]
     for name, value in shown:
-        screen.print(Text.assemble("  ", (f"{name}:", "bold"), " ", (value, STYLES.get(value, ""))))
+        screen.print(
+            Text.assemble("  ", (f"{name}:", "bold"), " ", (formats.printable(value), STYLES.get(value, "")))
+        )
     if shown:
         screen.print()
 
@@ -61,8 +63,8 @@ def draw(screen: Console, headers: Sequence[str], cells: Sequence[Sequence[str]]
         screen.print(drawn)
 
 
-def results(screen: Console, table: Table, body: dict[str, Any], *, wide: bool) -> None:
-    """The answers of hosts: a table, how many there are of each kind, and what went wrong."""
+def results(screen: Console, table: Table, body: dict[str, Any], *, wide: bool = False) -> None:
+    """The answers of hosts: a table, how many there are of each kind, what went wrong, and what was planned."""
     items = sorted(body.get("results") or [], key=lambda item: str(item.get("hostname")))
     if job_id := body.get("job_id"):
         screen.print()
@@ -72,6 +74,8 @@ def results(screen: Console, table: Table, body: dict[str, Any], *, wide: bool) 
     screen.print()
     screen.print(f"  {_footer(items)}")
     _details(screen, items)
+    if any(item.get("code") == "timeout" for item in items):
+        screen.print(f"\n  A host may still come to it: osapi client job get --job-id {job_id}")
     _plans(screen, items)
 
 
@@ -81,7 +85,9 @@ def word(item: dict[str, Any]) -> str:
         return "skip"
     if item.get("status") == "failed" or item.get("error"):
         return "err"
-    return "changed" if item.get("changed") else "ok"
+    if item.get("changed"):
+        return "would change" if item.get("plan") else "changed"
+    return "ok"
 
 
 def _grouped(table: Table, items: Sequence[dict[str, Any]], *, wide: bool) -> list[list[str]]:
@@ -99,7 +105,13 @@ def _grouped(table: Table, items: Sequence[dict[str, Any]], *, wide: bool) -> li
 
 def _footer(items: Sequence[dict[str, Any]]) -> str:
     found = [word(item) for item in items]
-    names = {"ok": "ok", "changed": "changed", "skip": "skipped", "err": "failed"}
+    names = {
+        "ok": "ok",
+        "changed": "changed",
+        "would change": "would change",
+        "skip": "skipped",
+        "err": "failed",
+    }
     counts = ", ".join(f"{found.count(key)} {name}" for key, name in names.items() if key in found)
     return f"{len(items)} host{'' if len(items) == 1 else 's'}: {counts or 'none answered'}"
 
@@ -124,19 +136,14 @@ def _plans(screen: Console, items: Sequence[dict[str, Any]]) -> None:
             plans.setdefault(repr(plan), (plan, []))[1].append(str(item.get("hostname")))
     for plan, hosts in plans.values():
         screen.print()
-        screen.print(Text.assemble("  ", (formats.fold(hosts), "bold"), f" {_intent(plan)}"))
+        intent = "would do:" if plan.get("files") or plan.get("commands") else "would do nothing"
+        screen.print(Text.assemble("  ", (formats.fold(hosts), "bold"), f" {intent}"))
         for file in plan.get("files") or ():
             screen.print(f"    {file['action']} {file['path']}")
             for line in file.get("diff", "").splitlines():
-                screen.print(Text(f"    {line}", DIFF.get(line[:1], "")))
+                screen.print(Text(f"    {formats.printable(line)}", DIFF.get(line[:1], "")))
         for argv in plan.get("commands") or ():
             screen.print(Text(f"    $ {shlex.join(argv)}", "magenta"))
-
-
-def _intent(plan: dict[str, Any]) -> str:
-    if plan.get("files") or plan.get("commands"):
-        return "would (nothing was done):"
-    return "would do nothing"
 
 
 def _fit(widths: Sequence[int], width: int) -> list[int]:
@@ -151,4 +158,5 @@ def _fit(widths: Sequence[int], width: int) -> list[int]:
 
 
 def _cut(text: str, width: int) -> str:
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+    safe = formats.printable(text)
+    return set_cell_size(safe, width) if cell_len(safe) <= width else set_cell_size(safe, width - 1) + "…"

@@ -145,7 +145,7 @@ def _print_version() -> None:
 def _print_name(ctx: click.Context, _: click.Parameter, given: bool) -> None:
     if given and not ctx.resilient_parsing:
         click.echo(f"osapi {__version__}")
-        ctx.exit()
+        raise click.exceptions.Exit
 
 
 root = Fixed(

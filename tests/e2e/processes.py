@@ -40,7 +40,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Daemon":
-        with self.log.open("ab") as out:
+        with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "osapi.cli.main", *self.words],
                 env={**os.environ, **self.env},

@@ -114,15 +114,14 @@ def test_a_fact_is_put_in_by_the_agent(stack):
 
 
 def test_an_unknown_fact_fails_and_is_named(stack):
-    done = stack.cli("client", "node", "command", "exec", "--command", "echo", "--args", "@fact.colour", check=3)
+    done = stack.cli("client", "node", "command", "exec", "--command", "echo", "--args", "@fact.colour", check=1)
 
     assert "colour" in done.stdout + done.stderr
 
 
 def test_the_agent_itself_and_the_first_process_are_not_signalled(stack):
-    for pid in ("1",):
-        done = stack.cli("client", "node", "process", "signal", "--pid", pid, "--signal", "HUP", check=3)
-        assert "refuse" in (done.stdout + done.stderr).lower() or "not" in done.stdout
+    first = stack.cli("client", "node", "process", "signal", "--pid", "1", "--signal", "HUP", check=1)
+    assert "first process" in first.stdout + first.stderr
     done = stack.cli("client", "node", "process", "signal", "--pid", "0", "--signal", "TERM", check=2)
     assert "pid" in done.stderr
 
