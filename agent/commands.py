@@ -25,8 +25,9 @@ Emit = Callable[[str, str], None]
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 LINGER = 1.0
-"""Seconds that output may still come from what a program left running when it ended."""
+"""Seconds in which what a program left running when it ended may finish, or detach itself."""
 PATIENCE = 0.05
+"""Seconds between two looks at what is left."""
 CHUNK = 65536
 CONTINUATION = bytes(range(0x80, 0xC0))
 """What a character in UTF-8 goes on with, after its first byte (RFC 3629)."""
@@ -113,7 +114,7 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _converse(process: trio.Process, input: str | None, stdout: "Output", stderr: "Output") -> None:
-    """Until it has ended and its output has come; what holds the pipes after that is not waited for."""
+    """Until it has ended and its output has come; what it left running then has a moment more."""
     async with trio.open_nursery() as pipes:
         assert process.stdout
         assert process.stderr
@@ -123,6 +124,18 @@ async def _converse(process: trio.Process, input: str | None, stdout: "Output", 
             pipes.start_soon(_feed, process.stdin, (input or "").encode(errors="surrogateescape"))
         await process.wait()
         pipes.cancel_scope.deadline = trio.current_time() + LINGER
+        await _until_alone(process.pid)
+
+
+async def _until_alone(leader: int) -> None:
+    """Until nothing of its session runs; a daemon leaves that only after the program that started it ended."""
+    with suppress(ProcessLookupError):
+        while True:
+            with suppress(PermissionError):
+                os.killpg(leader, 0)  # tells at once in most cases; what has ended may still count
+            if not await trio.to_thread.run_sync(relatives, leader, frozenset()):
+                return
+            await trio.sleep(PATIENCE)
 
 
 async def _feed(stdin: trio.abc.SendStream, data: bytes) -> None:

@@ -1,9 +1,10 @@
 """The HTTP application: routes, limits, errors and headers."""
 
+import re
 import uuid
 from functools import cache
 
-from quart import Response, request
+from quart import Response, g, request
 from quart_trio import QuartTrio
 
 from controller import openapi
@@ -14,6 +15,8 @@ from controller.problems import respond
 from controller.routes import mount
 from osapi import wire
 
+REQUEST_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
+
 
 def create(context: Context) -> QuartTrio:
     """The application of one controller."""
@@ -23,7 +26,8 @@ def create(context: Context) -> QuartTrio:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
     app.register_error_handler(Exception, respond)
-    app.after_request(identify)
+    app.before_request(name_request)
+    app.after_request(add_headers)
     origins = context.config.controller.api.security.cors.allow_origins
     if origins:
         share(app, frozenset(origins))
@@ -32,10 +36,15 @@ def create(context: Context) -> QuartTrio:
     return app
 
 
-async def identify(response: Response) -> Response:
-    """Name each request, so that a caller and the log speak of the same one."""
-    response.headers.setdefault("X-Request-Id", request.headers.get("X-Request-Id", "") or uuid.uuid4().hex)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+async def name_request() -> None:
+    """Give each request an id, the caller's where there is one, so that caller and log speak of the same."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def add_headers(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 

@@ -1,11 +1,10 @@
 """Errors as RFC 9457 has them, with the member `error` that older clients read."""
 
 import math
-from typing import Any
 
 import attrs
 import structlog
-from quart import Response, request
+from quart import Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from osapi import wire
@@ -91,7 +90,7 @@ def respond(error: Exception) -> Response:
 
 
 def trace_id() -> str:
-    """The id of this request: of the trace it belongs to, or its own (W3C Trace Context)."""
+    """The id of the trace this request belongs to (W3C Trace Context), or its own."""
     parts = request.headers.get("traceparent", "").split("-")
-    own: Any = request.headers.get("X-Request-Id", "")
+    own: str = g.get("request_id", "")
     return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else own

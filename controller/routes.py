@@ -127,9 +127,11 @@ async def operate(context: Context, operation: Operation[Any], target: str, call
     if prefer.respond_async:
         location = f"/api/job/{record.id}"
         return json({"job_id": record.id, "results": []}, 202, Location=location)
-    await wait(record, patience)
-    items = await context.answers.items(record)
-    record.answers = None
+    try:
+        await wait(record, patience)
+        items = await context.answers.items(record)
+    finally:
+        record.answers = None  # also where the caller has gone: nobody else keeps them in memory
     if not targets.many(target) and len(items) == 1 and items[0].get("code") in MISSED:
         error = str(items[0]["error"])
         return problem(error, MISSED[str(items[0]["code"])], str(items[0]["code"]), job_id=record.id)

@@ -247,7 +247,8 @@ def _reason(error: BaseException) -> str:
         return _reason(error.exceptions[0])
     if isinstance(error, OSError) and error.strerror:
         # Names that are not found have negative numbers, which only they themselves can put into words.
-        return (os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror).lower()
+        number = error.errno or 0
+        return (os.strerror(number) if number > 0 else error.strerror).lower()
     inner = error.__cause__ or error.__context__
     return _reason(inner) if inner else str(error) or type(error).__name__
 

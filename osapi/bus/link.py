@@ -30,7 +30,7 @@ from osapi.errors import ConfigError
 REPEAT_LOG = 5.0
 PING_TIMEOUT = 60
 """Seconds; a connection whose pings go unanswered ends long before."""
-DENIED = re.compile("authorization|authentication", re.IGNORECASE)
+DENIED = re.compile("authorization violation", re.IGNORECASE)
 
 OPTIONS: Mapping[str, Any] = {
     "allow_reconnect": False,  # a new client does that

@@ -31,8 +31,9 @@ PATIENCE = 5.0
 CONFIG, LOCK = "nats-server.conf", "nats-server.lock"
 READY = "Server is ready"
 PORT_IN_USE = "address already in use"
-LINE = re.compile(r"^\[\d+\] ")
-"""The process id before each line of the log."""
+PROCESS_ID = re.compile(r"^\[\d+\] ")
+COMPLAINTS = ("[ERR]", "[FTL]", "nats-server:")
+"""How lines of its log begin, and those that tell why it ends."""
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ class ServerSettings:
 async def serve(settings: ServerSettings, task_status: trio.TaskStatus[None]) -> None:
     """Run the broker until cancelled; `started()` once clients are let in and JetStream is ready.
 
-    `ConfigError` where port or store is taken, `Error` where the server ends by itself.
+    `ConfigError` where it cannot start, as when port or store is taken; `Error` where it ends by itself.
     """
     deadline = trio.current_time() + PATIENCE
     with await _in_store(settings, _open_lock, settings.store_dir) as lock:
@@ -86,24 +87,43 @@ async def _in_store(settings: ServerSettings, work: Callable[[T], R], argument: 
 
 
 async def _run(settings: ServerSettings, lock: BinaryIO, task_status: trio.TaskStatus[None]) -> None:
-    """One life of the child; `_PortInUse` where that is why it ended, `Error` otherwise."""
+    """One life of the child, which ends with an error if nobody cancels it."""
     process = _spawn(settings, lock)
-    complaints: list[str] = []
+    said = _Output(task_status)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_read, process, complaints, task_status)
+        nursery.start_soon(_read, process, said)
         try:
             await _exited(process)
         finally:
             with trio.CancelScope(shield=True):
                 await _stop(process)
-    if any(PORT_IN_USE in complaint for complaint in complaints):
+    why = said.complaint or f"status {process.returncode}"
+    if said.ready:
+        raise Error(f"nats-server has ended: {why}")
+    if PORT_IN_USE in why:
         raise _PortInUse
-    why = complaints[-1] if complaints else "it said nothing"
-    raise Error(f"nats-server ended with status {process.returncode}: {why}")
+    raise ConfigError(f"nats-server does not start: {why}")
 
 
 class _PortInUse(Exception):
     """Another program listens where this one should."""
+
+
+@attrs.define
+class _Output:
+    """What the child has told of itself."""
+
+    task_status: trio.TaskStatus[None]
+    ready: bool = False
+    complaint: str = ""
+
+    def take(self, line: str) -> None:
+        log.debug("nats-server", said=line)
+        if line.startswith(COMPLAINTS):
+            self.complaint = line
+        elif line.endswith(READY):
+            self.ready = True
+            self.task_status.started()
 
 
 def _spawn(settings: ServerSettings, lock: BinaryIO) -> subprocess.Popen[bytes]:
@@ -124,10 +144,8 @@ def _spawn(settings: ServerSettings, lock: BinaryIO) -> subprocess.Popen[bytes]:
     )
 
 
-async def _read(
-    process: subprocess.Popen[bytes], complaints: list[str], task_status: trio.TaskStatus[None]
-) -> None:
-    """Log what the child says until it ends, also while it is being stopped."""
+async def _read(process: subprocess.Popen[bytes], said: _Output) -> None:
+    """Take what the child says until it ends, also while it is being stopped."""
     assert process.stdout is not None
     rest = b""
     with trio.CancelScope(shield=True), process.stdout:
@@ -135,12 +153,7 @@ async def _read(
             async for chunk in output:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    said = LINE.sub("", line.decode(errors="replace"))
-                    log.debug("nats-server", said=said)
-                    if said.startswith(("[ERR]", "[FTL]", "nats-server:")):
-                        complaints.append(said)
-                    if READY in said:
-                        task_status.started()
+                    said.take(PROCESS_ID.sub("", line.decode(errors="replace")))
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

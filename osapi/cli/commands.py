@@ -54,6 +54,18 @@ OUTPUT = (
 )
 
 
+class Asking(click.Command):
+    """A command whose help tells its own options from those that many have."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = [param for param in self.params if param.expose_value]
+        common = [param for param in self.get_params(ctx) if param not in own]
+        for title, found in (("Options", own), ("Common options", common)):
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl(list(filter(None, (param.get_help_record(ctx) for param in found))))
+
+
 def command(declared: type[Declaration[Any]]) -> click.Command:
     """The command that asks for what is declared."""
     spec = declared.spec
@@ -65,7 +77,7 @@ def command(declared: type[Declaration[Any]]) -> click.Command:
         return await ask(asked(declared, given), said)
 
     return session.share(
-        click.Command(
+        Asking(
             spec.command[-1],
             params=[option(parameter) for parameter in parameters(declared)],
             callback=callback,

@@ -81,8 +81,8 @@ async def live(osapi: Client, asked: Operation[Any], terms: Terms, said: Session
                 await whole.wait()
         return body
 
-    items = sorted(ask.items(await _beside(answered, follow)), key=lambda item: str(item["hostname"]))
-    for item in items:
+    items = ask.items(await _beside(answered, follow))
+    for item in sorted(items, key=lambda item: formats.natural(str(item["hostname"]))):
         output.finish(item)
     return max([ask.exit_code(items), *(item.get("exit_code") or 0 for item in items)])
 

@@ -78,6 +78,12 @@ def clock(value: Any) -> str:
     return moment(value).partition(" ")[2]
 
 
+def lately(value: Any) -> str:
+    """The time of a moment today, the date of any other."""
+    date, _, time = moment(value).partition(" ")
+    return time if date == f"{datetime.now().astimezone():%Y-%m-%d}" else date
+
+
 def age(value: Any) -> str:
     """The time since a moment: `3d 4h`, `4h 5m`, `5m`, `9s`."""
     if not value:
@@ -117,29 +123,35 @@ def first_line(value: Any) -> str:
     return f"{head} …" if more else head
 
 
+def natural(name: str) -> list[tuple[int, str]]:
+    """What to sort names by, so that web-9 comes before web-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
 def fold(names: Iterable[str], most: int = 40) -> str:
     """Names of hosts in short: `web-[01-03,07]`; their number, where that is still longer than `most`."""
-    parts: dict[tuple[str, str, int], list[int]] = {}
-    alone: list[str] = []
-    known = sorted(set(names))
-    for name in known:
-        match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-        if match:
-            parts.setdefault((match[1], match[3], len(match[2])), []).append(int(match[2]))
-        else:
-            alone.append(name)
-    folded = [
-        f"{before}{_ranges(numbers, digits)}{after}" for (before, after, digits), numbers in parts.items()
-    ]
-    short = ", ".join(alone + folded)
+    known = sorted(set(names), key=natural)
+    parts = [_parts(name) for name in known]
+    padded = any(digits.startswith("0") for _, digits, _ in parts)
+    alike: dict[tuple[str, str, int], list[str]] = {}
+    for before, digits, after in parts:
+        alike.setdefault((before, after, len(digits) if padded else 0), []).append(digits)
+    short = ", ".join(f"{before}{_ranges(digits)}{after}" for (before, after, _), digits in alike.items())
     return short if len(known) == 1 or len(short) <= most else f"{len(known)} hosts"
 
 
-def _ranges(numbers: list[int], digits: int) -> str:
-    if len(numbers) == 1:
-        return f"{numbers[0]:0{digits}d}"
+def _parts(name: str) -> tuple[str, str, str]:
+    """What is before the last number of a name, the number, and what is after it."""
+    match = re.fullmatch(r"(.*?)(\d*)(\D*)", name)
+    assert match
+    return (match[1], match[2], match[3]) if match[2] else (name, "", "")
+
+
+def _ranges(found: list[str]) -> str:
+    if len(found) == 1:
+        return found[0]
     runs = []
-    for _, run in groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0]):
-        found = [f"{number:0{digits}d}" for _, number in run]
-        runs.append(found[0] if len(found) == 1 else f"{found[0]}-{found[-1]}")
+    for _, run in groupby(enumerate(found), key=lambda pair: int(pair[1]) - pair[0]):
+        digits = [text for _, text in run]
+        runs.append(digits[0] if len(digits) == 1 else f"{digits[0]}-{digits[-1]}")
     return f"[{','.join(runs)}]"

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -10,16 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from osapi.cli import formats
-from osapi.cli.tables import Table
+from osapi.cli.tables import Column, Table
 
-WIDEST = 79
-"""Characters of a cell at most, where a table has to fit a terminal."""
+NARROWEST, WIDEST = 6, 79
+"""Characters of a cell, where a table has to fit a terminal."""
 
 STYLES = {
     "ok": "green", "changed": "yellow", "would change": "yellow", "skip": "cyan", "err": "red",
     "failed": "red", "completed": "green", "processing": "yellow", "partial_failure": "red",
     "Ready": "green", "NotReady": "red", "degraded": "red",
 }  # fmt: skip
+FIRST = (Column("HOSTNAME", "hostname"), Column("STATUS", "status"))
 DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -39,25 +40,26 @@ def pairs(screen: Console, found: Iterable[tuple[str, str]]) -> None:
         screen.print()
 
 
-def rows(screen: Console, table: Table, found: Iterable[Any], title: str = "") -> None:
+def rows(screen: Console, table: Table, found: Iterable[Any], title: str = "", *, wide: bool = False) -> None:
     """A table of plain rows, with a title where it is one of several."""
     cells = [[column.cell(row) for column in table.columns] for row in found]
     if title:
         screen.print(Text(f"  {title}", "bold"))
-    draw(screen, [column.header for column in table.columns], cells)
+    draw(screen, table.columns, cells, wide=wide)
     screen.print()
 
 
-def draw(screen: Console, headers: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    """Aligned columns; on a terminal the widest are cut until a line fits."""
-    used = [i for i in range(len(headers)) if i < 2 or any(row[i] for row in cells)]
-    widths = [max(cell_len(line[i]) for line in (headers, *cells)) for i in used]
-    if screen.is_terminal:
-        widths = _fit([min(width, WIDEST) for width in widths], screen.width - 1)
-    for number, line in enumerate((headers, *cells)):
+def draw(screen: Console, columns: Sequence[Column], cells: Sequence[Sequence[str]], *, wide: bool) -> None:
+    """Aligned columns; on a terminal the widest are cut until a line fits, unless the table is `wide`."""
+    lines = [[column.header for column in columns], *cells]
+    used = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in cells)]
+    widths = {i: max(cell_len(line[i]) for line in lines) for i in used}
+    if screen.is_terminal and not wide:
+        _fit(widths, {i for i in used if columns[i].whole}, screen.width - 1)
+    for number, line in enumerate(lines):
         drawn = Text("  ")
-        for width, i in zip(widths, used, strict=True):
-            drawn.append(_cut(line[i], width), "bold" if number == 0 else STYLES.get(line[i], ""))
+        for i in used:
+            drawn.append(_cut(line[i], widths[i]), "bold" if number == 0 else STYLES.get(line[i], ""))
             drawn.append("  ")
         drawn.rstrip()
         screen.print(drawn)
@@ -65,17 +67,14 @@ def draw(screen: Console, headers: Sequence[str], cells: Sequence[Sequence[str]]
 
 def results(screen: Console, table: Table, body: dict[str, Any], *, wide: bool = False) -> None:
     """The answers of hosts: a table, how many there are of each kind, what went wrong, and what was planned."""
-    items = sorted(body.get("results") or [], key=lambda item: str(item.get("hostname")))
+    items = sorted(body.get("results") or [], key=lambda item: formats.natural(str(item.get("hostname"))))
     if job_id := body.get("job_id"):
         screen.print()
         pairs(screen, [("Job ID", job_id)])
-    headers = ["HOSTNAME", "STATUS", *(column.header for column in table.columns)]
-    draw(screen, headers, _grouped(table, items, wide=wide))
+    draw(screen, (*FIRST, *table.columns), _grouped(table, items, wide=wide), wide=wide)
     screen.print()
     screen.print(f"  {_footer(items)}")
     _details(screen, items)
-    if any(item.get("code") == "timeout" for item in items):
-        screen.print(f"\n  A host may still come to it: osapi client job get --job-id {job_id}")
     _plans(screen, items)
 
 
@@ -146,15 +145,16 @@ def _plans(screen: Console, items: Sequence[dict[str, Any]]) -> None:
             screen.print(Text(f"    $ {shlex.join(argv)}", "magenta"))
 
 
-def _fit(widths: Sequence[int], width: int) -> list[int]:
-    """Widths that fit a line of `width`, with two spaces before each; the widest give way first."""
-    fitting = list(widths)
-    while sum(fitting) + 2 * len(fitting) > width:
-        widest = max(range(len(fitting)), key=fitting.__getitem__)
-        if fitting[widest] <= 6:
+def _fit(widths: dict[int, int], whole: Collection[int], width: int) -> None:
+    """Let columns give way, the widest first, until a line has `width` characters, with two before each."""
+    giving = [i for i in widths if i not in whole]
+    for i in giving:
+        widths[i] = min(widths[i], WIDEST)
+    while sum(widths.values()) + 2 * len(widths) > width:
+        widest = max(giving, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
             break
-        fitting[widest] -= 1
-    return fitting
+        widths[widest] -= 1
 
 
 def _cut(text: str, width: int) -> str:

@@ -14,11 +14,15 @@ Show = Callable[[Any], str]
 
 @attrs.frozen
 class Column:
-    """One column; `path` leads from a row to its value, through members joined by dots, or is empty."""
+    """One column; `path` leads from a row to its value, through members joined by dots, or is empty.
+
+    What is `whole` is never cut to fit a terminal, as one wants to copy it.
+    """
 
     header: str
     path: str
     show: Show = formats.text
+    whole: bool = False
 
     def cell(self, row: Any) -> str:
         value = row
@@ -103,9 +107,9 @@ TABLES = {
     ),
     "job.list": Table(
         (
-            Column("JOB ID", "id"),
+            Column("JOB ID", "id", whole=True),
             Column("STATUS", "status"),
-            Column("CREATED", "created", formats.moment),
+            Column("CREATED", "created", formats.lately),
             Column("TARGET", "target"),
             Column("OPERATION", "operation.type"),
         ),

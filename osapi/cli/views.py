@@ -7,6 +7,7 @@ from rich.console import Console
 
 from osapi import wire
 from osapi.cli import formats
+from osapi.cli.ask import silent
 from osapi.cli.render import pairs, results, rows
 from osapi.cli.session import Session
 from osapi.cli.tables import Column, Table, table
@@ -153,10 +154,13 @@ def view(asked: Declaration[Any], body: Body, said: Session, screen: Console) ->
         node(screen, found, body)
     elif isinstance(asked, Operation):
         results(screen, found, body, wide=said.output == "wide")
+        if asked.spec.modifies and any(map(silent, body.get("results") or ())):
+            screen.print("\n  What has not answered may still do it; see")
+            screen.print(f"  osapi client job get --job-id {body['job_id']}")
     elif name in VIEWS:
         VIEWS[name](screen, found, body)
     elif found.rows:
-        rows(screen, found, found.of(body))
+        rows(screen, found, found.of(body), wide=said.output == "wide")
     else:
         lines(screen, [Column(_title(c.header), c.path, c.show) for c in found.columns], body)
 

@@ -1,10 +1,10 @@
 """What the journal remembers across the death of its agent."""
 
-import os
 import signal
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from agent.journal import KEPT, Journal
 from osapi.jobs import Answer, Job, JobHost, State, now
@@ -81,7 +81,7 @@ trio.run(main)
 """
 
     path = tmp_path / "journal.db"
-    done = subprocess.run([sys.executable, "-c", script, path, os.path.dirname(__file__)], check=False)
+    done = subprocess.run([sys.executable, "-c", script, path, Path(__file__).parent], check=False)
 
     assert done.returncode == -signal.SIGKILL
     import sqlite3

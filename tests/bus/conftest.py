@@ -1,5 +1,6 @@
 """A real nats-server for each test, on a free port of the loopback, and buses that are connected to it."""
 
+import inspect
 import json
 import signal
 import socket
@@ -14,6 +15,13 @@ import trio
 from osapi.bus import BucketSpec
 from osapi.bus.nats import NatsBus
 from osapi.bus.server import _binary
+
+
+async def _until(condition, seconds=20):
+    """Wait until something holds; the condition may be an async function."""
+    with trio.fail_after(seconds):
+        while not (await found if inspect.isawaitable(found := condition()) else found):  # noqa: ASYNC110 - another process or thread makes it hold
+            await trio.sleep(0.01)
 
 
 @attrs.define(eq=False)
@@ -38,9 +46,7 @@ class Broker:
             self.process = await trio.lowlevel.open_process(
                 [str(_binary()), "-c", str(config)], stdin=None, stdout=log, stderr=log
             )
-        with trio.fail_after(20):
-            while not await self._answers():
-                await trio.sleep(0.02)
+        await _until(self._answers)
 
     async def _answers(self) -> bool:
         try:
@@ -95,7 +101,7 @@ def connect(nursery):
 
     async def connect(broker: Broker, **login: str) -> NatsBus:
         bus = NatsBus([broker.url], name="test", **login)
-        await nursery.start(lambda task_status: bus.run(task_status))
+        await nursery.start(bus.run)
         return bus
 
     return connect
@@ -130,10 +136,4 @@ def put_all():
 
 @pytest.fixture
 def until():
-    async def until(condition, seconds=20):
-        """Wait until something holds."""
-        with trio.fail_after(seconds):
-            while not condition():
-                await trio.sleep(0.01)
-
-    return until
+    return _until

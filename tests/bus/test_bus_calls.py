@@ -28,7 +28,7 @@ async def test_a_request_gets_its_answer(bus, nursery):
             async for request in requests:
                 await bus.publish(request.reply, request.data.upper())
 
-    await nursery.start(lambda task_status: answer(task_status))
+    await nursery.start(answer)
     answers = {}
 
     async def ask(word):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from processes import Installation, installation
 
 
@@ -36,6 +35,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with installation(tmp_path_factory.mktemp("fleet")) as found:
         found.broker()
         found.controller()
-        for name, labels in (("web-01", "group=web.dev.eu"), ("web-02", "group=web.prod"), ("db-01", "group=db")):
+        for name, labels in (
+            ("web-01", "group=web.dev.eu"),
+            ("web-02", "group=web.prod"),
+            ("db-01", "group=db"),
+        ):
             found.agent(name, labels=labels)
         yield found

@@ -79,7 +79,14 @@ def test_uname_as_the_seed_shows_it(stack):
 
 def test_a_shell_line_runs_in_a_shell_and_its_exit_code_is_a_result(stack, tmp_path):
     answer = stack.json(
-        "client", "node", "command", "shell", "--command", "echo out; echo err >&2; exit 7", "--cwd", str(tmp_path)
+        "client",
+        "node",
+        "command",
+        "shell",
+        "--command",
+        "echo out; echo err >&2; exit 7",
+        "--cwd",
+        str(tmp_path),
     )
 
     [item] = answer["results"]
@@ -114,7 +121,9 @@ def test_a_fact_is_put_in_by_the_agent(stack):
 
 
 def test_an_unknown_fact_fails_and_is_named(stack):
-    done = stack.cli("client", "node", "command", "exec", "--command", "echo", "--args", "@fact.colour", check=1)
+    done = stack.cli(
+        "client", "node", "command", "exec", "--command", "echo", "--args", "@fact.colour", check=1
+    )
 
     assert "colour" in done.stdout + done.stderr
 
@@ -134,7 +143,9 @@ def test_a_process_that_is_not_there_is_not_found(stack, http):
 
 
 def test_a_big_result_arrives_whole(stack):
-    answer = stack.json("client", "node", "command", "shell", "--command", "head -c 900000 /dev/zero | tr '\\0' 'é' ")
+    answer = stack.json(
+        "client", "node", "command", "shell", "--command", "head -c 900000 /dev/zero | tr '\\0' 'é' "
+    )
 
     assert len(answer["results"][0]["stdout"]) > 800_000
 

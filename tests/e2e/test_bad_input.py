@@ -52,7 +52,12 @@ def test_a_body_that_is_no_json_object_is_refused(http, body):
 
 
 def test_a_body_of_another_type_is_refused(http):
-    refused(http.post(f"/api/node/{HOST}/command/exec", content=b"command=ls", headers={"Content-Type": "text/plain"}), 415)
+    refused(
+        http.post(
+            f"/api/node/{HOST}/command/exec", content=b"command=ls", headers={"Content-Type": "text/plain"}
+        ),
+        415,
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,9 +94,15 @@ def test_a_query_that_is_wrong_names_the_parameter(http, query, field):
     refused(http.get(f"/api/job?{query}"), 400, field)
 
 
-@pytest.mark.parametrize("query", ["dry_run=maybe", "expires=soon", "expires=-1s", "expires=99999h", "colour=red"])
+@pytest.mark.parametrize(
+    "query", ["dry_run=maybe", "expires=soon", "expires=-1s", "expires=99999h", "colour=red"]
+)
 def test_what_every_operation_takes_is_checked_too(http, query):
-    refused(http.put(f"/api/node/{HOST}/timezone?{query}", json={"timezone": "Europe/Berlin"}), 400, query.split("=")[0])
+    refused(
+        http.put(f"/api/node/{HOST}/timezone?{query}", json={"timezone": "Europe/Berlin"}),
+        400,
+        query.split("=")[0],
+    )
 
 
 def test_a_question_has_no_dry_run(http):
@@ -100,7 +111,13 @@ def test_a_question_has_no_dry_run(http):
 
 @pytest.mark.parametrize("job_id", ["00000000-0000-0000-0000-000000000000"])
 def test_an_unknown_job_is_not_found(http, job_id):
-    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/retry"), ("POST", "/cancel"), ("GET", "/events")):
+    for method, path in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("POST", "/retry"),
+        ("POST", "/cancel"),
+        ("GET", "/events"),
+    ):
         refused(http.request(method, f"/api/job/{job_id}{path}"), 404)
 
 

@@ -4,7 +4,6 @@ import signal
 import socket
 
 import psutil
-
 from processes import eventually
 
 HOST = socket.gethostname()
@@ -65,7 +64,9 @@ def test_a_question_whose_agent_is_killed_is_asked_again(site):
     agent = site.agent("web")
     with site.http() as http:
         agent.kill()
-        job_id = http.get("/api/node/web/disk?expires=60s", headers={"Prefer": "respond-async"}).json()["job_id"]
+        job_id = http.get("/api/node/web/disk?expires=60s", headers={"Prefer": "respond-async"}).json()[
+            "job_id"
+        ]
 
         site.agent("web")
 
@@ -152,7 +153,9 @@ def test_an_outage_of_the_broker_is_told_and_survived(site):
         site.broker()
         eventually(lambda: http.get("/api/health/ready").status_code == 200)
         answer = eventually(
-            lambda: (found := http.get("/api/node/web/disk")).status_code == 200 and found.json()["results"][0]
+            lambda: (
+                (found := http.get("/api/node/web/disk")).status_code == 200 and found.json()["results"][0]
+            )
         )
         assert answer["status"] == "ok"
         assert job(http, job_id)["result"]["stdout"] == "before\n"
@@ -220,7 +223,9 @@ def test_sigterm_lets_a_running_job_end(site, tmp_path):
 
 def test_ctrl_c_ends_everything_and_a_restart_works_at_once(site):
     everything = site.everything()
-    broker = [p for p in psutil.Process(everything.process.pid).children(recursive=True) if "nats" in p.name()]
+    broker = [
+        p for p in psutil.Process(everything.process.pid).children(recursive=True) if "nats" in p.name()
+    ]
     everything.send(signal.SIGINT)
 
     assert everything.wait(10) == 0
@@ -232,7 +237,9 @@ def test_ctrl_c_ends_everything_and_a_restart_works_at_once(site):
 
 def test_a_killed_start_leaves_no_broker_and_a_restart_works_at_once(site):
     everything = site.everything()
-    broker = [p for p in psutil.Process(everything.process.pid).children(recursive=True) if "nats" in p.name()]
+    broker = [
+        p for p in psutil.Process(everything.process.pid).children(recursive=True) if "nats" in p.name()
+    ]
     assert broker
     everything.kill()
 

@@ -6,7 +6,6 @@ import threading
 import uuid
 
 import pytest
-
 from processes import eventually
 
 HOST = socket.gethostname()
@@ -26,7 +25,9 @@ def status(http, job_id):
 
 
 def finished(http, job_id):
-    return eventually(lambda: status(http, job_id) not in {"submitted", "processing"} and status(http, job_id))
+    return eventually(
+        lambda: status(http, job_id) not in {"submitted", "processing"} and status(http, job_id)
+    )
 
 
 def test_a_job_is_kept_with_its_answer(http):
@@ -54,7 +55,9 @@ def test_who_does_not_wait_is_told_where_to_look(http):
 
 def test_a_bounded_wait_ends_without_the_answer_and_the_job_goes_on(http, tmp_path):
     go = tmp_path / "go"
-    response = shell(http, f"while [ ! -e {go} ]; do sleep 0.05; done; echo late", headers={"Prefer": "wait=1"})
+    response = shell(
+        http, f"while [ ! -e {go} ]; do sleep 0.05; done; echo late", headers={"Prefer": "wait=1"}
+    )
 
     [item] = response.json()["results"]
     assert (item["status"], item["code"]) == ("failed", "timeout")
@@ -81,7 +84,11 @@ def test_a_cancelled_command_leaves_no_process_behind(http, stack, tmp_path):
 def _running(mark):
     import psutil
 
-    return sum(mark in process.info["cmdline"] for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"])
+    return sum(
+        mark in process.info["cmdline"]
+        for process in psutil.process_iter(["cmdline"])
+        if process.info["cmdline"]
+    )
 
 
 def test_a_job_that_has_ended_cannot_be_cancelled(http):
@@ -267,3 +274,21 @@ def test_the_command_line_shows_a_job(stack, http):
 
     assert "shown" in done.stdout
     assert job_id in done.stdout
+
+
+def test_a_result_beyond_a_message_goes_through_the_object_store(http):
+    megabyte = "head -c 1000000 /dev/zero | tr '\\0' x"
+
+    answer = shell(http, f"{megabyte}; {megabyte} >&2").json()
+
+    [item] = answer["results"]
+    assert (len(item["stdout"]), len(item["stderr"])) == (1_000_000, 1_000_000)
+    job = http.get(f"/api/job/{answer['job_id']}").json()
+    assert len(job["result"]["stdout"]) == 1_000_000
+
+
+def test_output_beyond_the_limit_is_cut_with_a_mark(http):
+    item = shell(http, "head -c 5000000 /dev/zero | tr '\\0' x").json()["results"][0]
+
+    assert "bytes left out" in item["stdout"]
+    assert len(item["stdout"]) < 1_100_000

@@ -11,7 +11,17 @@ def hostnames(answer):
 
 def hello(fleet, target, *words):
     return fleet.json(
-        "client", "node", "command", "exec", "--target", target, "--command", "echo", "--args", "hello", *words
+        "client",
+        "node",
+        "command",
+        "exec",
+        "--target",
+        target,
+        "--command",
+        "echo",
+        "--args",
+        "hello",
+        *words,
     )
 
 
@@ -68,8 +78,7 @@ def test_a_hundred_questions_at_once_are_all_answered_once(fleet):
 
     def ask():
         with fleet.http() as http:
-            for _ in range(10):
-                found.append(http.get("/api/node/_all/load").json())
+            found.extend(http.get("/api/node/_all/load").json() for _ in range(10))
 
     threads = [threading.Thread(target=ask) for _ in range(10)]
     for thread in threads:

@@ -83,8 +83,11 @@ async def test_output_that_comes_just_after_the_end_is_not_lost(tmp_path):
     assert done.stdout == "late\n"
 
 
-async def test_a_daemon_that_detached_itself_is_left_alone(tmp_path):
-    await shell(tmp_path, "setsid sh -c 'echo $$ > pid; exec sleep 600' < /dev/null > /dev/null 2>&1 &")
+async def test_a_daemon_that_detaches_itself_is_left_alone(tmp_path):
+    daemon = "import os; os.fork() and os._exit(0); os.setsid(); open('pid', 'w').write(f'{os.getpid()}\\n')"
+    script = f"{daemon}; import time; time.sleep(600)"
+
+    await shell(tmp_path, f'{sys.executable} -c "{script}" > /dev/null 2>&1')
 
     pid = await started(tmp_path / "pid")
     assert runs(pid)
