@@ -2,62 +2,60 @@
 
 set positional-arguments
 
-export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
-
 # List the recipes
 default:
-    @just --list --unsorted
+    @.venv/bin/just --list --unsorted
 
 # Start broker, controller and agent on this machine; takes what `osapi start` takes
 start *arguments:
-    @osapi start "$@"
+    @exec .venv/bin/osapi start "$@"
 
 # Run the tests; takes what pytest takes
 test *arguments:
-    pytest "$@"
+    @exec .venv/bin/pytest "$@"
 
 # Run every check that a change must pass
 check: lint types imports sizes docs-check test
 
 # Check style and format
 lint:
-    ruff check
-    ruff format --check
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
 
 # Put style and format right where that can be done by itself
 fix:
-    ruff check --fix
-    ruff format
+    .venv/bin/ruff check --fix
+    .venv/bin/ruff format
 
 # Check types
 types:
-    mypy
+    .venv/bin/mypy
 
 # Check who imports whom
 imports:
-    lint-imports
+    .venv/bin/lint-imports
 
 # Check that modules and functions are small
 sizes:
-    python tests/sizes.py
+    .venv/bin/python tests/sizes.py
 
 # Write the reference pages anew
 docs:
-    python docs/generate.py
+    .venv/bin/python docs/generate.py
 
 # Check that the reference pages are those of the declarations
 docs-check:
-    python docs/generate.py --check
+    .venv/bin/python docs/generate.py --check
 
-# Measure; takes what the benchmark takes
-bench *arguments:
-    python bench/run.py "$@"
+# Measure: `./justw bench NAME` runs bench/NAME.py with what else is given
+bench name *arguments:
+    @name=$1; shift; exec .venv/bin/python "bench/$name.py" "$@"
 
 # Write requirements.lock anew from pyproject.toml; `just lock --upgrade` takes newer versions
 lock *arguments:
-    uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+    .venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --quiet --output-file requirements.lock "$@"
 
 # Make a release's section of CHANGELOG.md of the fragments in changelog/
 changelog version:
-    towncrier build --version "$1"
+    .venv/bin/towncrier build --version "$1"

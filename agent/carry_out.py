@@ -90,12 +90,15 @@ async def run(work: Work, job: Job) -> Performed:
         params = wire.params(operation, given)
     except (BadInput, OperationError) as error:
         return Performed(state=State.FAILED, error=str(error), code=error.code)
+    host = attrs.evolve(identity.host, hostname=identity.hostname, dry=job.dry_run)
+    if not job.modifies:
+        return await perform(host, params)
     subject = work.subjects.events(job.id, identity.machine_id)
     async with Output.open(work.bus, subject, job.id, identity.machine_id, identity.hostname) as output:
-        if job.modifies:
-            output.tell(EventKind.STARTED)
-        host = attrs.evolve(identity.host, hostname=identity.hostname, dry=job.dry_run, emit=output.emit)
-        return await perform(host, params)
+        output.tell(EventKind.STARTED)
+        performed = await perform(attrs.evolve(host, emit=output.emit), params)
+    identity.refresh()
+    return performed
 
 
 async def lease(work: Work, job: Job) -> bool:

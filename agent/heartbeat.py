@@ -29,6 +29,7 @@ async def heartbeat(
     pause = BEAT
     while True:
         await trio.sleep(pause)
+        identity.refresh()
         try:
             known = await remember(buckets, identity, known)
             await beat(buckets, identity, health)

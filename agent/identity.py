@@ -25,9 +25,15 @@ class Identity:
     started_at: datetime = attrs.field(factory=now)
     facts: Facts = attrs.field(factory=Facts)
 
-    @property
-    def hostname(self) -> str:
-        return self.named or os.uname().nodename
+    hostname: str = attrs.field(init=False)
+    """By this name it goes now: the kernel is asked at each beat, not for each job."""
+
+    def __attrs_post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take the name that the operating system has by now, unless another is configured."""
+        self.hostname = self.named or os.uname().nodename
 
     @property
     def labels(self) -> dict[str, str]:

@@ -46,7 +46,7 @@ class Answers:
         return msgspec.Raw(data)
 
     async def items(self, record: Record) -> list[dict[str, object]]:
-        """One item for each host, in the order of their names; late hosts as failed, with code `timeout`."""
+        """One item for each host, in the order of their names; late hosts as failed, with code `no_answer`."""
         found = await self.of(record)
         hosts = list(record.states) or list(record.hostnames)[:1]
         items = [
@@ -76,6 +76,6 @@ def silent(hostname: str, record: Record) -> dict[str, object]:
         hostname="_any" if record.any_host and not record.states else hostname,
         status=Status.FAILED,
         error="timeout: agent did not respond",
-        code="timeout",
+        code="no_answer",
     )
     return wire.flatten(missing)

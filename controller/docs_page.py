@@ -9,7 +9,7 @@ from string import Template
 
 import attrs
 
-from controller.openapi import document
+from controller.openapi import TARGET, document
 from controller.schemas import REF, Row, Schema, description, kind, resolved, rows
 
 
@@ -119,8 +119,9 @@ def curl(endpoint: Endpoint) -> str:
     given, path = dict(endpoint.entry.get("x-example", {})), endpoint.path
     for parameter in endpoint.entry["parameters"]:
         if parameter["in"] == "path":
-            value = given.pop(parameter["name"], None) if parameter["name"] in given else "_all"
-            path = path.replace(f"{{{parameter['name']}}}", str(value))
+            name = parameter["name"]
+            value = "_all" if parameter == TARGET else given.pop(name)
+            path = path.replace(f"{{{name}}}", str(value))
     streams = "text/event-stream" in endpoint.success.get("content", {})
     verb = [] if endpoint.method == "GET" else ["-X", endpoint.method]
     lines = [shlex.join(["curl", "-sSN" if streams else "-sS", *verb])]

@@ -35,13 +35,16 @@ class FieldProblem:
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """What went wrong, for programs (`code`, `errors`) and for people (`detail`)."""
+    """What went wrong, for programs (`type`, `errors`) and for people (`detail`).
+
+    `code` is the status once more: a number, as existing clients expect it.
+    """
 
     type: str
     title: str
     status: int
     detail: str
-    code: str
+    code: int
     error: str
     trace_id: str
     errors: list[FieldProblem] | None = None
@@ -53,14 +56,14 @@ def json(value: object, status: int = 200, **headers: str) -> Response:
 
 
 def problem(
-    detail: str, status: int, code: str, *, field: str | None = None, job_id: str | None = None
+    detail: str, status: int, kind: str, *, field: str | None = None, job_id: str | None = None
 ) -> Response:
     found = Problem(
-        type="about:blank",
+        type=f"urn:osapi:problem:{kind}",
         title=TITLES.get(status, "Error"),
         status=status,
         detail=detail,
-        code=code,
+        code=status,
         error=detail,
         trace_id=trace_id(),
         errors=[FieldProblem(field=field, message=detail)] if field else None,

@@ -68,7 +68,9 @@ class Submission:
             return await self.same(self.jobs.add(wire.decode(Job, entry.value), entry.revision), job)
         record = self.jobs.add(job, revision)
         record.answers = answers
-        self.events.tell(job.id, EventKind.SUBMITTED, operation=job.operation, target=job.target)
+        hosts = 1 if job.any_host else len(job.hosts)
+        said: dict[str, Any] = {"operation": job.operation, "target": job.target, "hosts": hosts}
+        self.events.tell(job.id, EventKind.SUBMITTED, **said)
         return record
 
     async def same(self, record: Record, wanted: Job) -> Record:
@@ -87,11 +89,9 @@ class Submission:
         hosts = targets.resolve(request.target, self.hosts)
         created = now()
         job_id = request.job_id or str(uuid.uuid4())
-        digest = None
         if request.idempotency_key:
             words = (request.user, spec.name, request.target, request.idempotency_key)
             job_id = str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(("osapi", *words))))
-            digest = _digest(request)
         return Job(
             id=job_id,
             operation=spec.name,
@@ -105,7 +105,7 @@ class Submission:
             dry_run=request.dry_run,
             modifies=spec.modifies and not request.dry_run,
             repeatable=spec.repeatable or request.dry_run,
-            digest=digest,
+            digest=_digest(request) if request.idempotency_key or request.job_id else None,
             traceparent=request.traceparent,
         )
 
@@ -144,8 +144,16 @@ class Submission:
 
 
 def _digest(request: Request) -> str:
-    """What two requests with one Idempotency-Key must share."""
-    said = [wire.given(request.operation), request.dry_run, request.expires]
+    """What two requests with one Idempotency-Key, or for one job id, must share."""
+    asked = request.operation
+    said = [
+        request.user,
+        request.target,
+        asked.spec.name,
+        wire.given(asked),
+        request.dry_run,
+        request.expires,
+    ]
     return hashlib.sha256(wire.encode(said)).hexdigest()
 
 

@@ -18,7 +18,8 @@ from controller.openapi import DRY_RUN, EXPIRES, IDEMPOTENCY_KEY, JOB_ID, OUTCOM
 from controller.schemas import Row, Schema, rows
 from osapi import errors
 from osapi.config.kinds import Kind, kind_of
-from osapi.config.schema import NO_EFFECT, Config
+from osapi.config.loading import NO_EFFECT, NOT_YET
+from osapi.config.schema import Config
 from osapi.configfile import variable
 from osapi.operation import Operation, catalogue
 
@@ -242,12 +243,16 @@ prints every key with the value it has, secrets as `****`.
 Lengths of time are written as `90s`, `1h30m` or `7d`. A list may be one line of text with commas.
 
 These are understood, since existing files have them, and have no effect:
-{", ".join(f"`{name}*`" for name in NO_EFFECT)}."""
+{", ".join(f"`{name}*`" for name in NO_EFFECT)}.
+
+These are understood, and this version does nothing with them; `osapi config check` says so where they are set:
+{", ".join(f"`{name}*`" if name.endswith(".") else f"`{name}`" for name in NOT_YET)}."""
 
 ENDINGS = {
     "cancelled": "It was cancelled.",
     "expired": "No agent took it in time.",
     "lost": "An agent took it, and did not come back before it expired.",
+    "no_answer": "It did not answer while the request waited.",
     "unknown": "It was begun, the agent died, and doing it again could do it twice. Look at the host.",
     "too_large": "The result is larger than the object store takes.",
     "bad_input": "With facts in the place of `@fact.…`, a parameter is not allowed.",
@@ -262,11 +267,11 @@ A request that fails is answered with `application/problem+json` (RFC 9457):
 
 ```json
 {{
-  "type": "about:blank",
+  "type": "urn:osapi:problem:bad_input",
   "title": "Bad input",
   "status": 400,
   "detail": "timezone: not allowed; expected: IANA name, such as Europe/Berlin",
-  "code": "bad_input",
+  "code": 400,
   "error": "timezone: not allowed; expected: IANA name, such as Europe/Berlin",
   "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
   "errors": [{{"field": "timezone", "message": "timezone: not allowed; expected: IANA name, such as Europe/Berlin"}}]
@@ -290,8 +295,7 @@ asked, by name or with `_any`.
 |---|---|
 {codes}
 
-`timeout` is also the code of a host that did not answer while the request waited. Its answer is recorded when it comes:
-see `osapi client job get`.
+The answer of a host with `no_answer` is recorded when it comes: see `osapi client job get`.
 """
 
 

@@ -266,7 +266,7 @@ def _failure(response: httpx.Response) -> errors.Error:
         message += f" (trace id {problem['trace_id']})"
     retry_after = response.headers.get("Retry-After", "")
     later = float(retry_after) if retry_after.isdecimal() else 1.0
-    kind = _kind(response.status_code, problem.get("code"))
+    kind = _KINDS.get(response.status_code, errors.Error)
     if kind is errors.BadInput:
         fields = [found.get("field") for found in problem.get("errors") or ()]
         return errors.BadInput(message, fields[0] if fields else None)
@@ -275,23 +275,19 @@ def _failure(response: httpx.Response) -> errors.Error:
     return kind(message)
 
 
-_KINDS: tuple[type[errors.Error], ...] = (
-    errors.BadInput,
-    errors.NotAuthenticated,
-    errors.NotAllowed,
-    errors.NotFound,
-    errors.Conflict,
-    errors.TooLarge,
-    errors.TooManyRequests,
-    errors.Unavailable,
-)
-
-
-def _kind(status: int, code: str | None) -> type[errors.Error]:
-    found = [kind for kind in _KINDS if kind.code == code] or [
-        kind for kind in _KINDS if kind.status == status
-    ]
-    return found[0] if found else errors.Error
+_KINDS: dict[int, type[errors.Error]] = {
+    kind.status: kind
+    for kind in (
+        errors.BadInput,
+        errors.NotAuthenticated,
+        errors.NotAllowed,
+        errors.NotFound,
+        errors.Conflict,
+        errors.TooLarge,
+        errors.TooManyRequests,
+        errors.Unavailable,
+    )
+}
 
 
 async def _decoded(lines: AsyncIterator[str]) -> AsyncGenerator[Streamed, None]:

@@ -202,11 +202,13 @@ def catalogue() -> dict[str, type[Declaration[Any]]]:
     return found
 
 
+@cache
 def operations() -> dict[str, type[Operation[Any]]]:
     """The declarations that hosts carry out."""
     return {name: value for name, value in catalogue().items() if issubclass(value, Operation)}
 
 
+@cache
 def calls() -> dict[str, type[Call[Any]]]:
     """The declarations that the controller answers itself."""
     return {name: value for name, value in catalogue().items() if issubclass(value, Call)}

@@ -53,7 +53,8 @@ class Outcome(Generic[R]):
     """How it went on one host.
 
     `error` and `code` tell why it failed or was skipped (`not_found`, `conflict`, `refused`,
-    `timeout`, `cancelled`, `expired`, `lost`, `unknown`, `unsupported`, …); `plan` is there after a dry run.
+    `timeout`, `no_answer`, `cancelled`, `expired`, `lost`, `unknown`, `unsupported`, …); `plan` is there
+    after a dry run.
     """
 
     hostname: str

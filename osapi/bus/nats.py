@@ -91,7 +91,8 @@ class NatsBus:
         self._arrived: deque[tuple[Callable[..., None], Any]] = deque()
         self._called = False
         self._connection: Connection | None = None
-        self._settled = trio.Event()
+        self._up = trio.Event()
+        self._begun = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._trio: trio.lowlevel.TrioToken
 
@@ -113,11 +114,11 @@ class NatsBus:
         """See `osapi.bus.Bus`; `ConfigError` where the first login is refused."""
         await self._check_nkey()
         self._trio = trio.lowlevel.current_trio_token()
-        self._settled, ended, results = trio.Event(), trio.Event(), list[outcome.Outcome[None]]()
+        self._begun, ended, results = trio.Event(), trio.Event(), list[outcome.Outcome[None]]()
 
         def end(result: outcome.Outcome[None]) -> None:
             results.append(result)
-            self._settled.set()
+            self._begun.set()
             ended.set()
 
         post = self._post
@@ -127,7 +128,7 @@ class NatsBus:
         worker = threading.Thread(target=lambda: post(end, outcome.capture(thread.run)), name="nats")
         worker.start()
         try:
-            await self._settled.wait()
+            await self._begun.wait()
             if not results:
                 task_status.started()
                 async with trio.open_nursery() as self._nursery:
@@ -145,7 +146,7 @@ class NatsBus:
     async def until_connected(self) -> None:
         """Wait for the broker, without a limit."""
         while self._connection is None:
-            await self._settled.wait()
+            await self._up.wait()
 
     async def publish(
         self, subject: str, data: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None
@@ -292,10 +293,11 @@ class NatsBus:
         for listener in self._listeners:
             connection.hand(listener.start)
         self._connection = connection
-        self._settled.set()
+        self._up.set()
+        self._begun.set()
 
     def _lost(self, reason: str) -> None:
-        self._connection, self._settled = None, trio.Event()
+        self._connection, self._up = None, trio.Event()
         calls, self._calls = self._calls, {}
         for call in calls.values():
             call.lost = f"connection lost: {reason}"

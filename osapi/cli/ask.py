@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 
 FAILED, SOME_FAILED, NONE_ANSWERED = 1, 3, 4
-SILENT = "timeout: agent did not respond"
-"""What a controller says of a host that did not answer while it waited."""
 
 
 async def ask(asked: Declaration[Any], said: Session) -> int:
@@ -116,8 +114,8 @@ def items(body: bytes) -> Sequence[Item]:
 
 
 def silent(item: Item) -> bool:
-    """Whether a host did not answer; `timeout` is also what a program of its own may have run into."""
-    return item.get("code") in {"expired", "lost"} or item.get("error") == SILENT
+    """Whether a host did not answer."""
+    return item.get("code") in {"no_answer", "expired", "lost"}
 
 
 def exit_code(found: Sequence[Item]) -> int:

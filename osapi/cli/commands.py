@@ -1,6 +1,7 @@
 """A command read off a declaration: its options, its help, and an example."""
 
 import csv
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -91,16 +92,18 @@ def command(declared: type[Declaration[Any]]) -> click.Command:
 def asked(declared: type[Declaration[Any]], given: dict[str, Any]) -> Declaration[Any]:
     """What the options of a command ask for; errors name the option."""
     flags = {parameter.name: f"--{parameter.flag}" for parameter in parameters(declared)}
-    found = {
-        parameter.name: _value(parameter, given[parameter.name])
-        for parameter in parameters(declared)
-        if given[parameter.name] not in (None, ())
-    }
     try:
+        found = {
+            parameter.name: _value(parameter, given[parameter.name])
+            for parameter in parameters(declared)
+            if given[parameter.name] not in (None, ())
+        }
         return wire.params(declared, found)
     except BadInput as error:
-        field = error.field or ""
-        raise BadInput(f"{flags.get(field, field)}{str(error).removeprefix(field)}", field) from None
+        root = re.split(r"[.\[]", error.field or "")[0]
+        told, flag = str(error), flags.get(root, root)
+        told = f"{flag}{told.removeprefix(root)}" if told.startswith(root) else f"{flag}: {told}"
+        raise BadInput(told, error.field) from None
 
 
 def option(parameter: Parameter) -> click.Option:
@@ -175,9 +178,11 @@ def _value(parameter: Parameter, given: Any) -> Any:
     kind = bare(parameter.type)
     if isinstance(kind, inspect.DictType):
         return dict(_pair(parameter, text) for text in given)
+    if isinstance(kind, inspect.ListType) and not _is_scalar(bare(kind.item_type)):
+        return [_json(parameter, text) for text in given]
     if isinstance(kind, inspect.ListType):
-        return list(_items(given)) if _is_scalar(bare(kind.item_type)) else [_json(text) for text in given]
-    return given if _is_scalar(kind) else _json(given)
+        return list(_items(given))
+    return given if _is_scalar(kind) else _json(parameter, given)
 
 
 def _is_scalar(kind: inspect.Type) -> bool:
@@ -202,8 +207,11 @@ def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
     return key, value
 
 
-def _json(text: str) -> Any:
-    return wire.decode(Any, text)
+def _json(parameter: Parameter, text: str) -> Any:
+    try:
+        return wire.decode(Any, text)
+    except BadInput as error:
+        raise BadInput(f"{parameter.name}: {error}", parameter.name) from None
 
 
 def _sample(annotation: Any) -> Any:

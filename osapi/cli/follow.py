@@ -26,21 +26,21 @@ TICK = 0.2
 
 @attrs.define
 class Progress:
-    """Which hosts a job has reached, and which have answered."""
+    """How many hosts a job is for, and which have answered."""
 
-    reached: set[str] = attrs.field(factory=set)
+    hosts: int = 0
     answered: set[str] = attrs.field(factory=set)
 
     def see(self, event: Streamed) -> None:
-        if host := event.data.get("hostname"):
-            self.reached.add(host)
-            if event.event == EventKind.FINISHED:
-                self.answered.add(host)
+        if event.event == EventKind.SUBMITTED:
+            self.hosts = event.data["data"]["hosts"]
+        elif event.event == EventKind.FINISHED:
+            self.answered.add(event.data["hostname"])
 
     def line(self, seconds: float) -> str:
-        if not self.reached:
+        if not self.hosts:
             return f"waiting for hosts, {seconds:.0f} s"
-        return f"{len(self.answered)}/{len(self.reached)} hosts answered, {seconds:.0f} s"
+        return f"{len(self.answered)}/{self.hosts} hosts answered, {seconds:.0f} s"
 
 
 async def with_progress(osapi: Client, asked: Operation[Any], terms: Terms) -> bytes:

@@ -155,12 +155,19 @@ def _items(field: inspect.Field) -> tuple[inspect.Field, ...]:
     return _fields(bare(kind.item_type)) if isinstance(kind, inspect.ListType) else ()
 
 
+def _is_open(kind: inspect.Type) -> bool:
+    """Whether anything may be in it, and so as much as would break a table."""
+    return isinstance(kind, inspect.AnyType) or (
+        isinstance(kind, inspect.DictType) and isinstance(bare(kind.value_type), inspect.AnyType)
+    )
+
+
 def _columns(fields: Iterable[inspect.Field], path: str) -> Iterator[Column]:
     for field in fields:
         kind, name = bare(field.type), field.encode_name
         if inner := _fields(kind):
             yield from _columns(inner, f"{path}{name}.")
-        elif not _items(field):
+        elif not _items(field) and not _is_open(kind):
             yield Column(name.upper().replace("_", " "), f"{path}{name}", _show(name, kind))
 
 

@@ -68,7 +68,9 @@ class Declarations(Listing):
 
     def _default(self, args: Sequence[str]) -> str | None:
         """The command that is meant where none is named."""
-        if not self.words or not {*self.summaries(), "-h", "--help"}.isdisjoint(args):
+        if not self.words or (args and not args[0].startswith("-")):
+            return None
+        if not {*self.summaries(), "-h", "--help"}.isdisjoint(args):
             return None
         for declared in under(self.package, self.words):
             word = declared.spec.command[-1]

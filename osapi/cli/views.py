@@ -158,7 +158,7 @@ def view(asked: Declaration[Any], body: Body, said: Session, screen: Console) ->
             screen.print("\n  What has not answered may still do it; see")
             screen.print(f"  osapi client job get --job-id {body['job_id']}")
     elif name in VIEWS:
-        VIEWS[name](screen, found, body)
+        VIEWS[name](screen, found, body, said)
     elif found.rows:
         rows(screen, found, found.of(body), wide=said.output == "wide")
     else:
@@ -194,7 +194,7 @@ def node(screen: Console, found: Table, body: Body) -> None:
     rows(screen, DISKS, item.get("disks") or [], "Disks")
 
 
-def agent(screen: Console, _: Table, body: Body) -> None:
+def agent(screen: Console, _: Table, body: Body, __: Session) -> None:
     lines(screen, AGENT, body)
     parts = {
         "interfaces": ("Interfaces", INTERFACES),
@@ -207,15 +207,15 @@ def agent(screen: Console, _: Table, body: Body) -> None:
             rows(screen, columns, body[name], title)
 
 
-def jobs(screen: Console, found: Table, body: Body) -> None:
+def jobs(screen: Console, found: Table, body: Body, said: Session) -> None:
     counts = {name.replace("_", " ").capitalize(): str(n) for name, n in body["status_counts"].items() if n}
     pairs(
         screen, [("Total", str(body["total_items"])), ("Showing", str(len(body["items"]))), *counts.items()]
     )
-    rows(screen, found, body["items"])
+    rows(screen, found, body["items"], wide=said.output == "wide")
 
 
-def job(screen: Console, _: Table, body: Body) -> None:
+def job(screen: Console, _: Table, body: Body, __: Session) -> None:
     lines(screen, JOB, body)
     if data := body["operation"].get("data"):
         _json(screen, "Job Request", data)
@@ -229,7 +229,7 @@ def job(screen: Console, _: Table, body: Body) -> None:
         _json(screen, "Job Result", body["result"])
 
 
-def health(screen: Console, _: Table, body: Body) -> None:
+def health(screen: Console, _: Table, body: Body, __: Session) -> None:
     lines(screen, HEALTH, body)
     components = [{"name": name, **component} for name, component in body["components"].items()]
     rows(screen, COMPONENTS, components)
@@ -239,7 +239,7 @@ def health(screen: Console, _: Table, body: Body) -> None:
         rows(screen, BUCKETS, body["kv_buckets"])
 
 
-VIEWS: dict[str, Callable[[Console, Table, Body], None]] = {
+VIEWS: dict[str, Callable[[Console, Table, Body, Session], None]] = {
     "agent.get": agent,
     "job.list": jobs,
     "job.get": job,

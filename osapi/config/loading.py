@@ -11,12 +11,33 @@ import attrs
 from osapi import configfile
 from osapi.config.kinds import RECOMMENDED_KEY, Kind, kind_of
 from osapi.config.rules import violations
-from osapi.config.schema import NO_EFFECT, Config
+from osapi.config.schema import Config
 from osapi.configfile import variable
 from osapi.durations import Duration
 from osapi.errors import ConfigError
 
 MASK = "****"
+
+NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.")
+"""Sections that are understood, since existing files have them, and change nothing."""
+
+NOT_YET = (
+    "controller.metrics.",
+    "controller.notifications.",
+    "controller.pki.",
+    "controller.ui.",
+    "agent.conditions.",
+    "agent.metrics.",
+    "agent.pki.",
+    "agent.process_conditions.",
+    "nats.audit.",
+    "nats.enrollment.",
+    "nats.file_state.",
+    "nats.server.metrics.",
+    "nats.server.namespace",
+    "telemetry.",
+)
+"""What is understood as well, and what this version does nothing with."""
 
 
 @attrs.frozen(kw_only=True)
@@ -170,10 +191,16 @@ def _notes(reading: _Reading, config: Config, path: Path | None) -> Iterator[str
     for key, source in reading.sources.items():
         if key.startswith(NO_EFFECT):
             yield f"{source}: {key}: has no effect"
+        elif key.startswith(NOT_YET):
+            yield f"{source}: {key}: has no effect in this version"
     known = [variable(leaf.key) for leaf in leaves(config)]
     for name in sorted(set(reading.environ) - set(known)):
         if name.startswith("OSAPI_") and (near := get_close_matches(name, known, 1, 0.85)):
             yield f"{name}: has no effect; did you mean {near[0]}?"
+    yield from _unsafe(reading, config, path)
+
+
+def _unsafe(reading: _Reading, config: Config, path: Path | None) -> Iterator[str]:
     for key, auth in (("controller", config.controller.nats.auth), ("agent", config.agent.nats.auth)):
         if auth.type == "nkey" and not os.path.exists(auth.nkey_file):  # noqa: PTH110 -- where nobody may look, too
             yield f"{key}.nats.auth.nkey_file: {auth.nkey_file} is not there, on this machine"
@@ -182,5 +209,8 @@ def _notes(reading: _Reading, config: Config, path: Path | None) -> Iterator[str
     secret = any(
         leaf.kind.secret and reading.sources.get(leaf.key) == reading.file for leaf in leaves(config)
     )
+    server = config.nats.server
+    if server.auth.type == "none" and any(key.startswith("nats.server.") for key in reading.sources):
+        yield f"nats.server.auth.type: none; whoever reaches {server.host}:{server.port} commands the agents"
     if path and secret and path.stat().st_mode & (S_IRGRP | S_IROTH):
         yield f"{path}: others can read it, and it holds secrets; chmod 600 {path}"

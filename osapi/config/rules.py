@@ -14,6 +14,7 @@ def violations(config: Config) -> Iterator[Violation]:
     yield from _signs_in("controller.nats.auth", config.controller.nats.auth)
     yield from _signs_in("agent.nats.auth", config.agent.nats.auth)
     yield from _lets_in(config)
+    yield from _signed(config)
     yield from _buckets(config)
     yield from _beats(config)
     yield from _roles(config)
@@ -34,6 +35,12 @@ def _lets_in(config: Config) -> Iterator[Violation]:
             f"nats.server.auth.{needed}",
             f"empty, and nats.server.auth.type is {auth.type}; allowed: one or more",
         )
+
+
+def _signed(config: Config) -> Iterator[Violation]:
+    for key, pki in (("controller.pki", config.controller.pki), ("agent.pki", config.agent.pki)):
+        if pki.enabled:
+            yield f"{key}.enabled", "true, and this version does not sign jobs; allowed: false"
 
 
 def _buckets(config: Config) -> Iterator[Violation]:

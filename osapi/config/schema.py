@@ -369,7 +369,7 @@ class Telemetry:
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """Everything. An empty `state_dir` stands for the usual place (`osapi.state.locate`)."""
+    """Everything. An empty `state_dir` stands for /var/lib/osapi of root, else ~/.local/state/osapi (XDG)."""
 
     debug: bool = False
     state_dir: str = ""
@@ -377,10 +377,6 @@ class Config:
     agent: Agent = Agent()
     nats: Nats = Nats()
     telemetry: Telemetry = Telemetry()
-
-
-NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.")
-"""Sections that are understood, since existing files have them, and change nothing."""
 
 
 def urls(nats: NatsConnection) -> list[str]:

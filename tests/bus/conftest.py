@@ -63,8 +63,10 @@ class Broker:
         await self.kill()
         await self.start()
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        await _until(lambda: all("T (stopped)" in (t / "status").read_text() for t in threads.iterdir()))
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)

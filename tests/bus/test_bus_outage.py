@@ -191,7 +191,7 @@ async def test_a_frozen_broker_is_given_up_and_used_again_when_it_thaws(broker, 
     await bucket.put("a", b"1")
     await until(lambda: len(seen) == 2)
 
-    broker.freeze()
+    await broker.freeze()
     try:
         with pytest.raises(Unavailable), trio.fail_after(20):
             await bucket.put("a", b"lost or not")
@@ -211,8 +211,9 @@ async def test_a_frozen_broker_is_given_up_and_used_again_when_it_thaws(broker, 
 async def test_a_short_freeze_is_sat_out(broker, bus, bucket, follow, until):
     seen = await follow(bucket)
     await bucket.put("a", b"1")
+    await until(lambda: len(seen) == 2)
 
-    broker.freeze()
+    await broker.freeze()
     await trio.sleep(1)
     broker.thaw()
     await bucket.put("a", b"2")
@@ -226,7 +227,7 @@ async def test_a_large_backlog_to_a_frozen_broker_does_not_keep_the_bus_from_goi
         while True:
             await bus.publish("a", b"x" * 500_000)
 
-    broker.freeze()
+    await broker.freeze()
     with pytest.raises(Unavailable), trio.fail_after(30):
         await flood()
     await until(lambda: not bus.connected)

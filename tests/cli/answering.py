@@ -105,7 +105,7 @@ class Controller:
             if found := self.answers.get((asked.method, path)):
                 return found.pop(0) if len(found) > 1 else found[0]
         detail = f"nothing is at {asked.method} {asked.path}"
-        return Answer(404, json.dumps({"status": 404, "code": "not_found", "detail": detail}).encode())
+        return Answer(404, json.dumps({"status": 404, "code": 404, "detail": detail}).encode())
 
 
 def item(hostname="web-01", status="ok", *, changed=False, **fields):

@@ -1,9 +1,16 @@
 """The command line, run for real against a controller of the test's own."""
 
+import contextlib
 import os
+import pty
+import re
+import select
+import signal
 import subprocess
 import sys
+import termios
 import threading
+import time
 
 import attrs
 import pytest
@@ -57,19 +64,91 @@ def osapi(environ, capsys, monkeypatch):
     return run
 
 
+@attrs.define
+class Program:
+    """Runs the program itself."""
+
+    environ: dict
+    started: list = attrs.field(factory=list)
+
+    def __call__(self, *words, **more):
+        process = self.start(*words, **more)
+        out, err = process.communicate(timeout=60)
+        return Done(process.returncode, out, err)
+
+    def start(self, *words, **more):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "osapi.cli.main", *words],
+            env=self.environ | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def on_terminal(self, *words, **more):
+        """Run it on a terminal of 80 columns and 24 lines."""
+        ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (24, 80))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "osapi.cli.main", *words],
+            env={"TERM": "xterm-256color"} | self.environ | more,
+            stdin=its,
+            stdout=its,
+            stderr=its,
+        )
+        os.close(its)
+        self.started.append(process)
+        return Screen(process, ours)
+
+    def interrupt(self, process):
+        process.send_signal(signal.SIGINT)
+        return process.wait(30)
+
+    def until(self, holds):
+        deadline = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def imported(self, done):
+        """The modules that a run with PYTHONVERBOSE imported."""
+        return set(re.findall(r"^import '([^']+)'", done.err, re.MULTILINE))
+
+
+@attrs.define
+class Screen:
+    """All that a program has written on its terminal."""
+
+    process: subprocess.Popen
+    terminal: int
+    text: str = ""
+
+    def until(self, *parts):
+        while not all(part in self.text for part in parts):
+            assert select.select([self.terminal], [], [], 30)[0]
+            self.text += os.read(self.terminal, 65536).decode()
+
+    def finish(self):
+        with contextlib.suppress(OSError):  # the terminal's other end is closed
+            while part := os.read(self.terminal, 65536):
+                self.text += part.decode()
+        os.close(self.terminal)
+        self.process.wait(30)
+        return self.text
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
+
+
 @pytest.fixture
 def program(environ):
-    """Run the program itself."""
-
-    def run(*words, **more):
-        done = subprocess.run(
-            [sys.executable, "-m", "osapi.cli.main", *words],
-            env=environ | more,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    return run
+    program = Program(environ)
+    yield program
+    for process in program.started:
+        process.kill()
+        process.wait()
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            pipe.close()

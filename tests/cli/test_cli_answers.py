@@ -80,8 +80,8 @@ def test_what_went_wrong_is_told_below_the_table(controller, osapi):
     answers = [
         item("a", **NODE),
         item("b", "skipped", error="not on this family"),
-        item("c1", "failed", code="timeout", error="timeout: agent did not respond"),
-        item("c2", "failed", code="timeout", error="timeout: agent did not respond"),
+        item("c1", "failed", code="no_answer", error="timeout: agent did not respond"),
+        item("c2", "failed", code="no_answer", error="timeout: agent did not respond"),
     ]
     controller.says("GET", "/api/node/_all", envelope(*answers))
 

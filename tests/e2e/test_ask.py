@@ -130,7 +130,7 @@ def test_an_unknown_fact_fails_and_is_named(stack):
 
 def test_the_agent_itself_and_the_first_process_are_not_signalled(stack):
     first = stack.cli("client", "node", "process", "signal", "--pid", "1", "--signal", "HUP", check=1)
-    assert "first process" in first.stdout + first.stderr
+    assert "is the first of the host" in first.stdout + first.stderr
     done = stack.cli("client", "node", "process", "signal", "--pid", "0", "--signal", "TERM", check=2)
     assert "pid" in done.stderr
 
@@ -139,7 +139,7 @@ def test_a_process_that_is_not_there_is_not_found(stack, http):
     response = http.get(f"/api/node/{socket.gethostname()}/process/4194000")
 
     assert response.status_code == 404
-    assert response.json()["code"] == "not_found"
+    assert response.json()["type"] == "urn:osapi:problem:not_found"
 
 
 def test_a_big_result_arrives_whole(stack):

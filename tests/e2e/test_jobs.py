@@ -60,7 +60,7 @@ def test_a_bounded_wait_ends_without_the_answer_and_the_job_goes_on(http, tmp_pa
     )
 
     [item] = response.json()["results"]
-    assert (item["status"], item["code"]) == ("failed", "timeout")
+    assert (item["status"], item["code"]) == ("failed", "no_answer")
     assert status(http, response.json()["job_id"]) == "processing"
     go.touch()
     assert finished(http, response.json()["job_id"]) == "completed"

@@ -26,7 +26,7 @@ def test_a_token_that_asks_too_often_is_told_when_to_come_back(strict):
     refused = answers[-1]
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["Retry-After"]) <= 6
-    assert refused.json()["code"] == "too_many_requests"
+    assert refused.json()["type"] == "urn:osapi:problem:too_many_requests"
 
 
 def test_health_is_not_limited(strict):

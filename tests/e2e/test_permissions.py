@@ -28,7 +28,7 @@ def test_without_a_token_nothing_is_told_but_that_one_is_needed(stack):
             http.get("/api/events"),
         ):
             assert response.status_code == 401
-            assert response.json()["code"] == "not_authenticated"
+            assert response.json()["type"] == "urn:osapi:problem:not_authenticated"
             assert response.headers["WWW-Authenticate"] == "Bearer"
 
 

@@ -2,11 +2,14 @@
 
 import re
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from controller import answers
+from controller.context import HANDLERS
 from controller.openapi import document
 from osapi import wire
 from osapi.operation import Call, Operation, calls, catalogue, operations, parameters
@@ -15,6 +18,8 @@ from osapi.permissions import known
 EVERY = pytest.mark.parametrize("declaration", catalogue().values(), ids=catalogue())
 EVERY_OPERATION = pytest.mark.parametrize("operation", operations().values(), ids=operations())
 EVERY_CALL = pytest.mark.parametrize("call", calls().values(), ids=calls())
+
+ROOT = Path(__file__).parents[2]
 
 EXAMPLES = {
     entry["operationId"]: entry.get("x-example", {})
@@ -143,6 +148,22 @@ def test_what_hosts_answer_has_fields(operation):
 @EVERY_OPERATION
 def test_what_only_reads_can_be_repeated(operation):
     assert operation.spec.modifies or operation.spec.repeatable
+
+
+@EVERY_CALL
+def test_a_call_is_answered_by_the_module_of_its_name(call):
+    answers.load()
+
+    assert HANDLERS[call].__module__ == call.__module__.replace("osapi.calls", "controller.answers")
+
+
+@EVERY_OPERATION
+def test_an_operation_has_a_test_and_a_page_of_its_name(operation):
+    name = operation.__module__.removeprefix("osapi.operations.").replace(".", "/")
+    folder, _, module = f"/{name}".rpartition("/")
+
+    assert (ROOT / f"tests/providers{folder}/test_{module}.py").exists()
+    assert (ROOT / f"docs/reference/operations/{name.replace('_', '-')}.md").exists()
 
 
 def test_results_have_names_of_their_own():

@@ -1,34 +1,19 @@
 """The configuration: every key, where its value comes from, and what is said of a wrong one."""
 
 import json
-import subprocess
-import sys
 from typing import Literal, get_args, get_origin
 
 import attrs
 import pytest
 
 from osapi.config import Config, NatsConnection, Role, User, check, load, masked, urls
-from osapi.config.loading import leaves
-from osapi.config.schema import NO_EFFECT
-from osapi.configfile import STATE_KEY, TOKEN_KEY, URL_KEY, client_settings, find, variable
+from osapi.config.loading import NO_EFFECT, NOT_YET, leaves
+from osapi.configfile import STATE_KEY, TOKEN_KEY, URL_KEY, variable
 from osapi.durations import Duration
 from osapi.errors import ConfigError
-from osapi.state import StateDirectory
 
 KEY = "0123456789abcdef" * 4
 NKEY = "U" + "A" * 55
-
-
-@pytest.fixture
-def written(tmp_path):
-    def write(text):
-        path = tmp_path / "osapi.yaml"
-        path.write_text(text)
-        path.chmod(0o600)
-        return path
-
-    return write
 
 
 def value_of(config, key):
@@ -131,8 +116,7 @@ def test_the_environment_beats_the_file_which_beats_the_default(written):
     assert config.agent.drain_timeout == 30
 
 
-def test_a_whole_file_is_understood(written):
-    path = written(f"""
+WHOLE = f"""
 debug: true
 controller:
   client: {{url: "http://10.0.0.1:8080/", security: {{bearer_token: eyJ.eyJ.x}}}}
@@ -157,7 +141,11 @@ nats:
   kv: {{ttl: 0, replicas: 0}}
   objects: {{max_bytes: 10737418240}}
 telemetry: {{tracing: {{exporter: "", enabled: true}}}}
-""")
+"""
+
+
+def test_a_whole_file_is_understood(written):
+    path = written(WHOLE)
 
     config = load(path, {})
 
@@ -318,7 +306,8 @@ def test_a_check_finds_everything_where_a_start_stops_at_the_first(written):
 
 def test_a_check_notes_what_has_no_effect_and_what_is_unsafe(written):
     path = written(
-        "nats: {dlq: {max_age: 1h}}\ncontroller: {api: {security: {signing_key: 0123456789abcdef}}}\n"
+        "nats: {dlq: {max_age: 1h}}\nagent: {pki: {key_dir: /x}}\n"
+        "controller: {api: {security: {signing_key: 0123456789abcdef}}}\n"
     )
     path.chmod(0o644)
 
@@ -327,6 +316,7 @@ def test_a_check_notes_what_has_no_effect_and_what_is_unsafe(written):
     assert report.problems == []
     assert report.notes == [
         "OSAPI_AGENT_CONSUMER_NAME: agent.consumer.name: has no effect",
+        f"{path}: agent.pki.key_dir: has no effect in this version",
         f"{path}: nats.dlq.max_age: has no effect",
         "OSAPI_AGENT_MAXJOBS: has no effect; did you mean OSAPI_AGENT_MAX_JOBS?",
         "controller.api.security.signing_key: short; 32 characters are safe (RFC 7518)",
@@ -334,10 +324,24 @@ def test_a_check_notes_what_has_no_effect_and_what_is_unsafe(written):
     ]
 
 
+@pytest.mark.parametrize("section", ["agent", "controller"])
+def test_jobs_are_not_said_to_be_signed_where_they_are_not(written, section):
+    report = check(written(f"{section}: {{pki: {{enabled: true}}}}\n"), {})
+
+    assert len(report.problems) == 1
+    assert f"{section}.pki.enabled: true" in report.problems[0]
+
+
+def test_a_broker_that_lets_everybody_in_is_noted(written):
+    report = check(written("nats: {server: {host: 0.0.0.0}}\n"), {})
+
+    assert any("commands the agents" in note for note in report.notes)
+
+
 def test_the_sections_without_effect_are_there():
     keys = [leaf.key for leaf in leaves(Config())]
 
-    assert all(any(key.startswith(section) for key in keys) for section in NO_EFFECT)
+    assert all(any(key.startswith(section) for key in keys) for section in NO_EFFECT + NOT_YET)
 
 
 def test_the_command_line_reads_keys_that_there_are():
@@ -389,71 +393,3 @@ def test_a_cluster_is_several_hosts(host, expected):
 
     assert urls(config.agent.nats) == expected
     assert urls(NatsConnection(host=host)) == expected
-
-
-URL = "OSAPI_CONTROLLER_CLIENT_URL"
-TOKEN = "OSAPI_CONTROLLER_CLIENT_SECURITY_BEARER_TOKEN"
-
-
-@pytest.fixture
-def state(tmp_path):
-    return StateDirectory(tmp_path / "state").create()
-
-
-def test_the_command_line_finds_the_controller_of_its_machine(state, written):
-    token = state.admin_token(state.signing_key())
-
-    with state.announced("http://127.0.0.1:9999"):
-        found = client_settings(None, {}, state)
-        named = client_settings(None, {"OSAPI_STATE_DIR": str(state.path)})
-        in_file = client_settings(written(f"state_dir: {state.path}"), {})
-    afterwards = client_settings(None, {}, state)
-
-    assert found == named == in_file == ("http://127.0.0.1:9999", token)
-    assert afterwards == ("http://127.0.0.1:8080", token)
-
-
-def test_the_environment_and_the_file_say_which_controller_and_token(state, written):
-    path = written("controller: {client: {url: 'http://file:1', security: {bearer_token: of-file}}}")
-
-    assert client_settings(path, {}, state) == ("http://file:1", "of-file")
-    assert client_settings(path, {URL: "http://env:2"}, state) == ("http://env:2", "of-file")
-    assert client_settings(None, {URL: "http://env:2", TOKEN: "of-env"}) == ("http://env:2", "of-env")
-
-
-def test_the_token_of_this_machine_is_not_sent_to_another(state):
-    state.admin_token(state.signing_key())
-
-    with pytest.raises(
-        ConfigError, match=r"no token for http://elsewhere:8080: set OSAPI_CONTROLLER_CLIENT_SEC"
-    ):
-        client_settings(None, {URL: "http://elsewhere:8080"}, state)
-    assert client_settings(None, {URL: "http://localhost:81"}, state)[1]
-
-
-def test_a_client_without_token_is_told_where_one_may_come_from(state):
-    with pytest.raises(ConfigError, match=rf"no token for http://127.0.0.1:8080: .*none in {state.path}"):
-        client_settings(None, {}, state)
-
-
-def test_the_command_line_refuses_a_url_that_is_no_text(written, state):
-    with pytest.raises(ConfigError, match=r"controller.client.url: not text; allowed: text"):
-        client_settings(written("controller: {client: {url: 5}}"), {}, state)
-
-
-def test_the_file_is_named_by_a_variable(tmp_path):
-    assert find({"OSAPI_OSAPIFILE": str(tmp_path / "x")}) == tmp_path / "x"
-
-
-def test_the_command_line_does_not_pay_for_what_it_does_not_use(state):
-    state.admin_token(KEY)
-    script = f"""
-import sys
-from osapi.configfile import client_settings
-client_settings(None, {{"OSAPI_STATE_DIR": {str(state.path)!r}}})
-print(sorted({{"jwt", "yaml", "osapi.config", "structlog", "trio", "cryptography"}} & set(sys.modules)))
-"""
-
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-
-    assert done.stdout == "[]\n"

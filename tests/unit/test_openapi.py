@@ -239,4 +239,5 @@ def test_the_page_shows_how_to_ask_on_the_command_line_and_with_curl():
     assert "osapi client node timezone update --timezone Europe/Berlin" in PAGE.words
     assert '-d \'{"timezone": "Europe/Berlin"}\'' in PAGE.words
     assert '"$OSAPI/api/node/_all/process/4711/signal"' in PAGE.words
+    assert '-d \'{"hostname": "web-01"}\' \\\n  "$OSAPI/api/node/_all/hostname"' in PAGE.words
     assert "curl -sSN" in PAGE.words

@@ -1,0 +1,61 @@
+"""Many agents in one process, for measuring the controller: the agent's own code, each with an identity and journal.
+
+python bench/swarm.py COUNT PREFIX, with the environment of an agent. They share one connection to the broker.
+"""
+
+import os
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from agent import dispatch
+from agent.buckets import Buckets
+from agent.carry_out import Work
+from agent.heartbeat import heartbeat, tell_facts
+from agent.host import Host
+from agent.identity import Identity
+from agent.intake import Intake, take
+from agent.journal import Journal
+from osapi.bus.connect import connect
+from osapi.bus.layout import Subjects, specs
+from osapi.config import load
+from osapi.state import locate
+
+
+async def swarm(count: int, prefix: str) -> None:
+    dispatch.load()
+    config = load(None, os.environ)
+    folder = Path(locate("", os.environ))
+    bus, subjects = connect(config.agent.nats), Subjects(config.agent.nats.namespace)
+    host = Host.detect()
+    with ExitStack() as journals:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_run, bus)
+            buckets = await Buckets.open(bus, specs(config.nats, config.agent.nats.namespace))
+            for number in range(count):
+                identity = Identity(f"{prefix}-{number:05}", host, f"{prefix}-{number:05}")
+                journal = journals.enter_context(Journal.open(folder / f"{identity.machine_id}.db"))
+                intake = Intake(Work(identity, bus, subjects, buckets, journal), config.agent.max_jobs)
+                parts = (
+                    partial(tell_facts, buckets, identity, 3600.0),
+                    partial(take, bus, subjects, config.agent.queue_group, intake, nursery),
+                    partial(heartbeat, buckets, identity, {}),
+                )
+                for part in parts:
+                    await nursery.start(_start, part)
+            await trio.sleep_forever()
+
+
+async def _run(bus: object, *, task_status: trio.TaskStatus[None]) -> None:
+    await bus.run(task_status)
+
+
+async def _start(part: object, *, task_status: trio.TaskStatus[None]) -> None:
+    await part(task_status=task_status)
+
+
+if __name__ == "__main__":
+    trio.run(swarm, int(sys.argv[1]), sys.argv[2])

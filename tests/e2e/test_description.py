@@ -1,0 +1,105 @@
+"""What the API says of itself, beside what it does: real answers against the schemas of the document."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from controller.openapi import document
+
+DOCUMENT = document()
+ASKED = [
+    pytest.param(method, path, entry, id=entry["operationId"])
+    for path, methods in DOCUMENT["paths"].items()
+    for method, entry in methods.items()
+    if entry["operationId"] not in {"job.delete", "job.cancel", "job.retry", "job.events", "job.watch"}
+]
+
+
+def conforms(body, schema):
+    Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(body)
+
+
+def schema_of(response):
+    if "$ref" in response:
+        response = DOCUMENT["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    [content] = response["content"].values()
+    return content["schema"]
+
+
+@pytest.fixture
+def places(http):
+    """What stands in paths: a process that is there, a job that has ended, and an agent."""
+    job = http.get("/api/node/_any/uptime").json()
+    name = job["results"][0]["hostname"]
+    return {"pid": "1", "id": job["job_id"], "agent": name}
+
+
+def asked(method, path, entry, places):
+    """A request of what an entry describes; modifications are rehearsed."""
+    names = {parameter["name"] for parameter in entry["parameters"]}
+    fields = resolved(entry["requestBody"]) if "requestBody" in entry else {}
+    host = places["agent"] if path.startswith("/api/agent") else "_all"
+    return {
+        "method": method.upper(),
+        "url": path.format(hostname=host, **places),
+        "params": {"dry_run": "true"} if "dry_run" in names else {},
+        "json": {name: value for name, value in entry.get("x-example", {}).items() if name in fields} or None,
+    }
+
+
+def resolved(body):
+    name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return DOCUMENT["components"]["schemas"][name]["properties"]
+
+
+@pytest.mark.parametrize(("method", "path", "entry"), ASKED)
+def test_an_answer_is_what_the_document_says(http, places, method, path, entry):
+    answer = http.request(**asked(method, path, entry, places))
+
+    response = entry["responses"][str(answer.status_code)]
+    assert answer.headers["content-type"].partition(";")[0] in response["content"]
+    conforms(answer.json(), schema_of(response))
+    assert answer.is_success
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "options", "status"),
+    [
+        ("GET", "/api/job/nonsense", {}, 400),
+        ("GET", "/api/job/6f9619ff-8b86-4011-b42d-00c04fc964ff", {}, 404),
+        ("GET", "/api/node/_any/process/4194304", {}, 404),
+        ("GET", "/api/agent", {"headers": {"Authorization": "Bearer x"}}, 401),
+        ("PUT", "/api/node/_all/timezone", {"json": {}}, 400),
+        ("PUT", "/api/node/_all/timezone", {"content": b"<x>", "headers": {"Content-Type": "text/xml"}}, 415),
+    ],
+)
+def test_a_problem_is_what_the_document_says(http, method, url, options, status):
+    answer = http.request(method, url, **options)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    conforms(answer.json(), {"$ref": "#/components/schemas/Problem"})
+
+
+def test_the_document_is_served_as_it_is_made(http):
+    served = http.get("/api/openapi.json")
+
+    assert served.json() == json.loads(json.dumps(DOCUMENT))
+
+
+def test_the_page_is_served_without_a_token(stack):
+    with stack.http(token="") as nobody:
+        page = nobody.get("/api/docs")
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "timezone.update" in page.text
+
+
+def test_events_are_what_the_document_says(http, places):
+    with http.stream("GET", f"/api/job/{places['id']}/events") as answer:
+        lines = [line.partition(": ")[2] for line in answer.iter_lines() if line.startswith("data:")]
+
+    assert lines
+    for line in lines:
+        conforms(json.loads(line), {"$ref": "#/components/schemas/Event"})

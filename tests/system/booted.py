@@ -1,0 +1,213 @@
+"""Booted hosts with the agent as a unit of systemd, and the site they belong to.
+
+Broker, controller, command line and the tests themselves are in the network that the hosts hang on, as 10.77.0.1.
+"""
+
+import ctypes
+import fcntl
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import image
+import yaml
+from processes import Installation, eventually
+
+HERE = "10.77.0.1"
+LAB = os.environ.get("LAB_NAME", "lab")
+STATE = Path("/var/lib/lab-hosts")
+UNIT = "osapi-agent"
+PAGE = image.ROOT / "docs" / "how-to" / "run-under-systemd.md"
+NEW_NETWORK = 0x40000000
+"""CLONE_NEWNET, of sched.h."""
+
+AUTH = {"type": "user_pass", "username": "osapi", "password": os.urandom(16).hex()}
+
+
+def lab(*words: str | Path, below: str = "") -> str:
+    """What the script `lab` prints."""
+    done = subprocess.run(
+        [image.SCRIPTS / "lab", *words],
+        env={**os.environ, "LAB_LOWER": below},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
+    return done.stdout.strip()
+
+
+class Host:
+    """One host; what it is looked into with are its own programs, never the agent."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name, self.address = name, address
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def run(self, *argv: str) -> str:
+        """What a program in the host prints."""
+        return lab("exec", self.name, *argv)
+
+    def sh(self, line: str) -> str:
+        return self.run("sh", "-c", line)
+
+    def read(self, path: str) -> str:
+        """What a file holds; nothing where there is none."""
+        return self.sh(f"cat {path} 2>/dev/null || true")
+
+    @property
+    def boot_id(self) -> str:
+        return self.read("/proc/sys/kernel/random/boot_id")
+
+    @property
+    def boots(self) -> int:
+        """How often it has booted, as its journal knows."""
+        return len(self.run("journalctl", "--list-boots").splitlines())
+
+    @property
+    def machine_id(self) -> str:
+        return self.read("/etc/machine-id")
+
+    def unit(self, name: str, unit: str = UNIT) -> str:
+        """A property of a unit, such as ActiveState."""
+        return self.run("systemctl", "show", "--value", "--property", name, unit)
+
+    @property
+    def started(self) -> float:
+        """When its agent was started, in whole seconds."""
+        shown = self.run(
+            "systemctl", "show", "--timestamp=unix", "--property", "ExecMainStartTimestamp", UNIT
+        )
+        return float(shown.partition("@")[2])
+
+    def log(self) -> str:
+        """What the agent has told."""
+        return self.run("journalctl", "--unit", UNIT, "--output", "cat")
+
+
+class Site:
+    """A broker, a controller, and hosts."""
+
+    def __init__(self, folder: Path, below: str) -> None:
+        self.folder, self.below = folder, below
+        self.hosts: dict[str, Host] = {}
+        self.installation = Installation(folder)
+        file = folder / "osapi.yaml"
+        file.write_text(yaml.safe_dump(self.configuration()))
+        self.installation.env |= {"OSAPI_OSAPIFILE": str(file)}
+        self.cli, self.json, self.http = (
+            self.installation.cli,
+            self.installation.json,
+            self.installation.http,
+        )
+
+    def configuration(self) -> dict[str, Any]:
+        """As in docs/how-to/several-hosts.md; a thousand requests at once are not refused."""
+        user = {"username": AUTH["username"], "password": AUTH["password"]}
+        return {
+            "nats": {"server": {"host": "0.0.0.0", "auth": {"type": AUTH["type"], "users": [user]}}},
+            "controller": {
+                "nats": {"host": HERE, "auth": AUTH},
+                "api": {"rate_limit": {"per_second": 2000, "burst": 2000}},
+            },
+        }
+
+    def new(self, name: str, address: str, labels: Mapping[str, str]) -> Host:
+        """Switch on a host that was never there."""
+        host = self.hosts[name] = Host(name, address)
+        lab("up", name, address, self.files(name, labels), below=self.below)
+        return host
+
+    def files(self, name: str, labels: Mapping[str, str]) -> Path:
+        """What is put into a host before it boots: the agent's configuration, and its unit as our page has it."""
+        folder = self.folder / name
+        units, config = folder / "etc/systemd/system", folder / "etc/osapi/osapi.yaml"
+        wanted = units / "multi-user.target.wants"
+        for path in (wanted, config.parent):
+            path.mkdir(parents=True)
+        [unit] = re.findall(
+            rf"```ini\n(# /etc/systemd/system/{UNIT}.service\n.*?)```", PAGE.read_text(), re.DOTALL
+        )
+        (units / f"{UNIT}.service").write_text(unit)
+        (wanted / f"{UNIT}.service").symlink_to(f"../{UNIT}.service")
+        config.touch(mode=0o600)
+        config.write_text(yaml.safe_dump(self.agent(labels)))
+        return folder
+
+    def agent(self, labels: Mapping[str, str]) -> dict[str, Any]:
+        nats = {"host": HERE, "port": self.installation.broker_port, "auth": AUTH}
+        return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "10s"}}
+
+    def on(self, host: Host) -> None:
+        """Switch a host on that is off."""
+        lab("up", host.name, below=self.below)
+        self.ready(host)
+
+    def ready(self, host: Host) -> None:
+        """Wait until it has booted, and the controller has heard of its agent as it runs now."""
+        lab("wait", host.name)
+        eventually(lambda: host.unit("ActiveState") == "active", within=60)
+        machine_id, started = host.machine_id, host.started
+        with self.http() as http:
+            eventually(lambda: self.heard(http, machine_id) >= started)
+
+    def heard(self, http: Any, name: str) -> float:
+        """When the agent was started that the controller has last heard of, in seconds; 0 while it hears of none."""
+        found = http.get(f"/api/agent/{name}").json()
+        ready = found.get("status") == "Ready"
+        return datetime.fromisoformat(found["started_at"]).timestamp() if ready else 0.0
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """A broker and a controller on a switch to which no host is connected yet; at the end all of it is gone."""
+    with alone():
+        below = image.lower()
+        lab("clear")
+        found = Site(folder, below)
+        try:
+            lab("net-up")
+            with network(f"{LAB}sw"):
+                try:
+                    found.installation.broker()
+                    found.installation.controller()
+                    yield found
+                finally:
+                    found.installation.close()
+        finally:
+            lab("clear")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait for another run on this machine; there is one switch, and one host of each name."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / f"{LAB}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def network(name: str) -> Iterator[None]:
+    """This thread, and whatever it starts, in a network namespace (setns(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def enter(namespace: int) -> None:
+        if libc.setns(namespace, NEW_NETWORK):
+            raise OSError(ctypes.get_errno(), f"network namespace {name}")
+
+    with open("/proc/thread-self/ns/net") as before, Path("/run/netns", name).open() as there:
+        enter(there.fileno())
+        try:
+            yield
+        finally:
+            enter(before.fileno())

@@ -1,0 +1,50 @@
+"""Fixtures of the system tests: three booted hosts, and what they are managed with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import booted
+import httpx
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test waits for the root file system, which is made once on a machine."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[booted.Site]:
+    """A broker, a controller, and three hosts: t1 and t2 in group web, t3 in group db."""
+    with booted.site(tmp_path_factory.mktemp("site")) as found:
+        for number, group in enumerate(("web.dev.eu", "web.prod", "db"), 1):
+            found.new(f"t{number}", f"10.77.2.{number}", {"group": group})
+        for host in found.hosts.values():
+            found.ready(host)
+        yield found
+        assert not [host for host in found.hosts.values() if "Traceback" in host.log()]
+
+
+@pytest.fixture
+def http(site: booted.Site) -> Iterator[httpx.Client]:
+    with site.http() as client:
+        yield client
+
+
+@pytest.fixture
+def t1(site: booted.Site) -> booted.Host:
+    return site.hosts["t1"]
+
+
+@pytest.fixture
+def t2(site: booted.Site) -> booted.Host:
+    return site.hosts["t2"]
+
+
+@pytest.fixture
+def t3(site: booted.Site) -> booted.Host:
+    return site.hosts["t3"]

@@ -1,0 +1,106 @@
+"""What hosts boot from: Debian, a virtual environment with the locked dependencies, and in it this project's wheel.
+
+Each is made once, kept outside of the checkout under a hash of what it is made from, and put on top of the one before.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(__file__).parent / "lab"
+CACHE = Path(os.environ.get("LAB_CACHE", "/var/cache/lab-hosts"))
+
+KEPT = 3
+"""How many of a kind stay in the cache, for other branches."""
+
+PYTHON = "3.11"
+"""The hosts'."""
+
+VENV = "/opt/osapi/.venv"
+PIP = f"{VENV}/bin/pip --quiet install --no-cache-dir --no-index"
+
+
+def lower() -> str:
+    """The folders that hosts start from, as `lab` takes them."""
+    debian = Path(output(SCRIPTS / "lab", "prepare"))
+    wheels = wheelhouse()
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    venv = layer("venv", [debian], wheels, f'python3 -m venv {VENV} && {PIP} --find-links /mnt "$@"', *needs)
+    wheel = kept("wheel", content(ROOT / "pyproject.toml", *sources()), build)
+    program = layer("osapi", [venv, debian], wheel, f"{PIP} --no-deps /mnt/*.whl")
+    return ":".join(map(str, (program, venv, debian)))
+
+
+def wheelhouse() -> Path:
+    """The dependencies as wheels for the hosts' Python, each with a hash that the lock knows."""
+    lock = ROOT / "requirements.lock"
+
+    def fetch(folder: Path) -> None:
+        locked = ("--no-deps", "--require-hashes", "--python-version", PYTHON, "-r", lock)
+        pip("download", *locked, "--dest", folder)
+        for source in folder.glob("*.tar.gz"):
+            pip("wheel", "--no-deps", "--wheel-dir", folder, source)
+            source.unlink()
+
+    return kept("wheels", content(lock), fetch)
+
+
+def build(folder: Path) -> None:
+    output(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder)
+
+
+def sources() -> list[Path]:
+    return [
+        path
+        for package in ("osapi", "agent", "controller")
+        for path in sorted((ROOT / package).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+
+
+def layer(kind: str, below: list[Path], given: Path, script: str, *words: str) -> Path:
+    """What a shell script changes in the root file system of `below`, where it finds `given` at /mnt."""
+    made_from = "\n".join([*map(str, below), str(given), script, *words]).encode()
+    folders = ":".join(map(str, below))
+    return kept(
+        kind,
+        made_from,
+        lambda folder: output(SCRIPTS / "layer", folder, folders, given, "sh", "-euc", script, "sh", *words),
+    )
+
+
+def kept(kind: str, made_from: bytes, make: Callable[[Path], object]) -> Path:
+    """A folder of the cache, made where it is not there; those of its kind that were not used for long go."""
+    found = CACHE / f"{kind}-{hashlib.sha256(made_from).hexdigest()[:12]}"
+    if not found.exists():
+        making = CACHE / f"making-{found.name}"
+        shutil.rmtree(making, ignore_errors=True)
+        make(making)
+        making.rename(found)
+    os.utime(found)
+    for old in sorted(CACHE.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old)
+    return found
+
+
+def content(*paths: Path) -> bytes:
+    return b"".join(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes() for path in paths)
+
+
+def pip(command: str, *words: str | Path) -> None:
+    output(sys.executable, "-m", "pip", command, "--quiet", *words)
+
+
+def output(*argv: str | Path) -> str:
+    """What a program prints; what it complained of, where it failed."""
+    done = subprocess.run(
+        argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, argv))}\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
