@@ -86,14 +86,18 @@ def _place(mark: Any) -> str:
 
 
 def client_settings(
-    path: Path | None, environ: Mapping[str, str], state: StateDirectory | None = None
+    path: Path | None,
+    environ: Mapping[str, str],
+    state: StateDirectory | None = None,
+    *,
+    anonymous: bool = False,
 ) -> tuple[str, str]:
     """The URL of the controller, and the token to show it.
 
     Each is looked for in the environment, then in the file, then in the state directory of a controller on
     this machine; the URL has a default. The token from a state directory goes to this machine only: another
     controller has no use for it, and whoever listens there would be an administrator here. Raises
-    `ConfigError` where there is no token.
+    `ConfigError` where there is no token, unless `anonymous` does without.
     """
     url, token = environ.get(variable(URL_KEY), ""), environ.get(variable(TOKEN_KEY), "")
     if url and token:
@@ -107,7 +111,7 @@ def client_settings(
     known = state.url()
     if not token and (not url or url == known or _is_here(url)):
         token = state.known_token()
-    if not token:
+    if not token and not anonymous:
         raise ConfigError(_no_token(url or known or DEFAULT_URL, state.path))
     return url or known or DEFAULT_URL, token
 

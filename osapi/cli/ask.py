@@ -29,7 +29,7 @@ FAILED, SOME_FAILED, NONE_ANSWERED = 1, 3, 4
 
 async def ask(asked: Declaration[Any], said: Session) -> int:
     """Do what a command line asks for; returns the exit code."""
-    async with said.client() as osapi:
+    async with said.client(anonymous=not asked.spec.permission) as osapi:
         if asked.spec.returns is EventStream:
             from osapi.cli.follow import tell
 

@@ -131,7 +131,7 @@ def _plans(screen: Console, items: Sequence[dict[str, Any]]) -> None:
     """What a dry run would do, once for all hosts where it is the same."""
     plans: dict[str, tuple[dict[str, Any], list[str]]] = {}
     for item in items:
-        if plan := item.get("plan"):
+        if (plan := item.get("plan")) and item.get("status") == "ok":
             plans.setdefault(repr(plan), (plan, []))[1].append(str(item.get("hostname")))
     for plan, hosts in plans.values():
         screen.print()

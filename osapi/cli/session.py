@@ -49,12 +49,16 @@ class Session:
     def json(self) -> bool:
         return self.output == "json"
 
-    def client(self) -> "Client":
-        """A client of the controller that options, environment, file or this machine's state name."""
+    def client(self, *, anonymous: bool = False) -> "Client":
+        """A client of the controller that options, environment, file or this machine's state name.
+
+        `anonymous` does without a token where there is none.
+        """
         from osapi.client import Client
         from osapi.configfile import client_settings, find
 
-        return Client(*client_settings(self.file or find(self.environ), self.environ))
+        path = self.file or find(self.environ)
+        return Client(*client_settings(path, self.environ, anonymous=anonymous))
 
 
 class Duration(click.ParamType[float]):

@@ -31,8 +31,8 @@ def token() -> None:
     "--expires",
     type=Duration(),
     default=LIFETIME,
-    help="How long it is valid, such as 12h or 90d.",
-    show_default="90d",
+    help="How long it is valid, such as 12h; 90d unless said otherwise.",
+    show_default=False,
 )
 @click.pass_obj
 def generate(

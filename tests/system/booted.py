@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import image
 import yaml
 from processes import Installation, eventually
@@ -104,11 +105,7 @@ class Site:
         file = folder / "osapi.yaml"
         file.write_text(yaml.safe_dump(self.configuration()))
         self.installation.env |= {"OSAPI_OSAPIFILE": str(file)}
-        self.cli, self.json, self.http = (
-            self.installation.cli,
-            self.installation.json,
-            self.installation.http,
-        )
+        self.cli, self.json = self.installation.cli, self.installation.json
 
     def configuration(self) -> dict[str, Any]:
         """As in docs/how-to/several-hosts.md; a thousand requests at once are not refused."""
@@ -120,6 +117,35 @@ class Site:
                 "api": {"rate_limit": {"per_second": 2000, "burst": 2000}},
             },
         }
+
+    def http(self) -> httpx.Client:
+        return self.installation.http()
+
+    def ask(self, *words: str, on: str) -> list[dict[str, Any]]:
+        """The answers of hosts, as `osapi client node` has them."""
+        found: list[dict[str, Any]] = self.json("client", "node", *words, "--target", on)["results"]
+        return found
+
+    def begin(self, line: str, *words: str, on: str) -> str:
+        """Have a command line run on hosts without waiting for it; the id of the job."""
+        shell = ("client", "node", "command", "shell", "--timeout", "300", "--detach", "--command", line)
+        job_id: str = self.json(*shell, "--target", on, *words)["job_id"]
+        return job_id
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        with self.http() as http:
+            found: dict[str, Any] = http.get(f"/api/job/{job_id}").json()
+        return found
+
+    def ended(self, job_id: str, within: float = 30) -> dict[str, Any]:
+        """A job once it is in a final state."""
+        eventually(lambda: self.job(job_id)["status"] not in {"submitted", "processing"}, within=within)
+        return self.job(job_id)
+
+    def state(self, job_id: str, host: Host) -> str:
+        """Where a job is on one host."""
+        state: str = self.job(job_id)["agent_states"][host.name]["status"]
+        return state
 
     def new(self, name: str, address: str, labels: Mapping[str, str]) -> Host:
         """Switch on a host that was never there."""
@@ -160,7 +186,7 @@ class Site:
         with self.http() as http:
             eventually(lambda: self.heard(http, machine_id) >= started)
 
-    def heard(self, http: Any, name: str) -> float:
+    def heard(self, http: httpx.Client, name: str) -> float:
         """When the agent was started that the controller has last heard of, in seconds; 0 while it hears of none."""
         found = http.get(f"/api/agent/{name}").json()
         ready = found.get("status") == "Ready"
