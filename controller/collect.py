@@ -25,9 +25,10 @@ class Answers:
         """The answers that there are, by machine id; from memory where they are still there."""
         found = dict(record.answers or {})
         missing = [host for host, state in record.states.items() if state.final and host not in found]
-        async with trio.open_nursery() as nursery:
-            for host in missing:
-                nursery.start_soon(self._read, record.id, host, found)
+        if missing:
+            async with trio.open_nursery() as nursery:
+                for host in missing:
+                    nursery.start_soon(self._read, record.id, host, found)
         for host, answer in found.items():
             if answer.object:
                 found[host] = attrs.evolve(answer, data=await self._fetch(answer.object))

@@ -151,7 +151,9 @@ def parts(context: Context) -> dict[str, Component]:
     buckets, jobs, hosts, events = context.buckets, context.jobs, context.hosts, context.events
 
     def answered(record: Record, answer: Answer) -> None:
-        told = {"state": answer.state.value, "changed": answer.changed, "error": answer.error}
+        told = {"state": answer.state.value, "changed": answer.changed}
+        if answer.error:
+            told["error"] = answer.error
         events.tell(record.id, EventKind.FINISHED, answer.machine_id, answer.hostname, **told)
 
     def ended(record: Record) -> None:

@@ -68,7 +68,7 @@ class Events:
 
     def add(self, event: Event) -> None:
         self.last += 1
-        told = Told(self.last, event.job_id, event.kind.value, wire.encode(wire.plain(event)))
+        told = Told(self.last, event.job_id, event.kind.value, wire.encode(event))
         self._kept.append(told)
         self._bytes += len(told.data)
         while len(self._kept) > KEPT or self._bytes > KEPT_BYTES:

@@ -78,6 +78,7 @@ class Record:
         if self.overall not in {Overall.SUBMITTED, Overall.PROCESSING}:
             self.done.set()
             self.job = None
+            self.wake()
 
     def leave(self, machine_id: str) -> None:
         """Forget that a host took it: another is to."""
@@ -208,7 +209,7 @@ class Jobs:
     def _definition(self, job_id: str, entry: Entry) -> None:
         if entry.value is None:
             self.remove(job_id)
-        else:
+        elif job_id not in self.records:  # else it is one of this controller's own, or seen before
             self.add(wire.decode(Job, entry.value), entry.revision)
 
 

@@ -4,7 +4,7 @@ A job is on each host in one `State`; what it is in as a whole is computed from 
 RFC 3339 in UTC.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -166,8 +166,7 @@ class EventKind(StrEnum):
     DELETED = "deleted"
 
 
-@attrs.frozen(kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened to a job; `number` counts an agent's own, from 1."""
 
     job_id: str
@@ -176,7 +175,7 @@ class Event:
     machine_id: str | None = None
     hostname: str | None = None
     number: int = 0
-    data: Mapping[str, Any] = attrs.field(factory=dict)
+    data: dict[str, Any] = {}
 
 
 def now() -> datetime:

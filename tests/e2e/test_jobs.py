@@ -212,7 +212,7 @@ def test_events_tell_the_story_of_a_job_with_its_output(http):
     assert kinds[-2:] == ["finished", "completed"]
     assert {"accepted", "started", "output"} <= set(kinds)
     output = [(data["data"]["stream"], data["data"]["text"]) for _, kind, data in events if kind == "output"]
-    assert output == [("stdout", "one\n"), ("stderr", "two\n")]
+    assert sorted(output) == [("stderr", "two\n"), ("stdout", "one\n")]
     assert len({event_id for event_id, _, _ in events}) == len(events)
 
 

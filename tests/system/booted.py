@@ -90,6 +90,18 @@ class Host:
         )
         return float(shown.partition("@")[2])
 
+    def off(self) -> None:
+        """Switch it off properly; its disk stays."""
+        lab("down", self.name, "keep")
+
+    def reset(self) -> None:
+        """Press its reset button; it boots again."""
+        lab("reset", self.name)
+
+    def cut(self) -> None:
+        """Pull its plug."""
+        lab("cut", self.name)
+
     def log(self) -> str:
         """What the agent has told."""
         return self.run("journalctl", "--unit", UNIT, "--output", "cat")
@@ -172,6 +184,18 @@ class Site:
     def agent(self, labels: Mapping[str, str]) -> dict[str, Any]:
         nats = {"host": HERE, "port": self.installation.broker_port, "auth": AUTH}
         return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "10s"}}
+
+    def remove(self, host: Host) -> None:
+        """Switch a host off for ever."""
+        lab("down", host.name)
+        del self.hosts[host.name]
+
+    def label(self, host: Host, labels: Mapping[str, str]) -> None:
+        """Give a host other labels, as an administrator would."""
+        text = yaml.safe_dump(self.agent(labels))
+        host.sh(f"cat > /etc/osapi/osapi.yaml <<'END'\n{text}END")
+        host.run("systemctl", "restart", UNIT)
+        self.ready(host)
 
     def on(self, host: Host) -> None:
         """Switch a host on that is off."""
