@@ -151,13 +151,12 @@ class NatsBus:
     async def publish(
         self, subject: str, data: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
-        connection = self._live()
-        _check(connection, subject, data, headers)
-        connection.hand(partial(link.publish, subject, data, reply, headers))
-        if connection.unsent < UNSENT:
+        _check(self._live(), subject, data, headers)
+        if self._live().unsent < UNSENT:
             await trio.lowlevel.checkpoint()
         else:
             await self._call(lambda token: partial(self._report, token), FLUSH_TIMEOUT, "sending")
+        self._live().hand(partial(link.publish, subject, data, reply, headers))
 
     async def request(
         self, subject: str, data: bytes, *, timeout: float, headers: Mapping[str, str] | None = None

@@ -202,6 +202,14 @@ class Site:
         lab("up", host.name, below=self.below)
         self.ready(host)
 
+    def mend(self, host: Host) -> None:
+        """See that a host is on and its agent runs."""
+        if host.name not in lab("list").split():
+            self.on(host)
+        elif host.unit("ActiveState") != "active":
+            host.run("systemctl", "start", UNIT)
+            self.ready(host)
+
     def ready(self, host: Host) -> None:
         """Wait until it has booted, and the controller has heard of its agent as it runs now."""
         lab("wait", host.name)

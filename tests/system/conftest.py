@@ -29,6 +29,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[booted.Site]:
         assert not [host for host in found.hosts.values() if "Traceback" in host.log()]
 
 
+@pytest.fixture(autouse=True)
+def all_are_ready(site: booted.Site) -> None:
+    """Whatever the test before left."""
+    for host in site.hosts.values():
+        site.mend(host)
+
+
 @pytest.fixture
 def http(site: booted.Site) -> Iterator[httpx.Client]:
     with site.http() as client:
