@@ -19,7 +19,7 @@ import trio
 import uvloop
 
 from osapi.bus import BucketSpec, CaughtUp
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.bus.server import ServerSettings, serve
 
 WRITES, AT_ONCE, ROUNDS = 20_000, 64, 3

@@ -1,6 +1,6 @@
 """The bus: what OSAPI needs of a broker, over bytes.
 
-`osapi.bus.nats` is the one implementation. A bus is given to a daemon's nursery as a supervised component;
+`osapi.bus.bridge` is the one implementation. A bus is given to a daemon's nursery as a supervised component;
 everything here raises `Unavailable` while the broker is away, at once or when the time for it is over.
 """
 

@@ -1,7 +1,7 @@
 """A bus as the configuration describes it."""
 
 from osapi.bus import Bus
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.config import NatsConnection, urls
 
 

@@ -1,336 +1,263 @@
-"""The bus over NATS, for trio: calls are handed to the link's thread, and what arrives comes back in batches.
+"""The asyncio side of the bus: nats-py on a loop in a thread, keeping one connection after another.
 
-All that is known of calls and subscriptions lives here, in trio's thread. A call is an entry in a table until
-it is answered, cancelled, too late, or its connection is lost: whichever comes first takes it out.
+Nothing else in OSAPI knows asyncio. It takes steps from trio's thread and calls back from its own. A
+connection that breaks is thrown away with all that was not sent, so nothing is sent later than it was meant to be.
 """
 
-import math
+import asyncio
+import logging
 import re
-import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
-from itertools import count
-from secrets import token_hex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from random import uniform
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
-import nkeys  # type: ignore[import-untyped]  # it has no types
-import outcome
+import nats.errors
 import structlog
-import trio
+import uvloop
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 
-from osapi.bus import Bucket, BucketSpec, Message, NoResponders, Objects, ServerInfo, buckets, link, objects
-from osapi.bus.link import Connection, Link, Listener, Step, address
-from osapi.bus.streams import STATUS, Stream
-from osapi.errors import BadInput, ConfigError, TooLarge, Unavailable
+from osapi.bus import Message, ServerInfo
+from osapi.errors import ConfigError
 
-FLUSH_TIMEOUT = 5.0
 REPEAT_LOG = 5.0
-GOODBYE = 0.5
-"""Seconds to send what is left when the bus ends."""
-UNSENT, UNREAD, UNHEARD = 1024, 16_384, 16_384
-"""Messages above which a publisher waits, a subscriber loses some, and the link's thread waits for trio."""
+PING_TIMEOUT = 60
+"""Seconds; a connection whose pings go unanswered ends long before."""
+DENIED = re.compile("authorization violation", re.IGNORECASE)
 
-SUBJECT = re.compile(r"[^\s.]+(\.[^\s.]+)*")
-HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+OPTIONS: Mapping[str, Any] = {
+    "allow_reconnect": False,  # a new client does that
+    "max_reconnect_attempts": 1,
+    "reconnect_time_wait": 0,
+    "connect_timeout": 2,
+    "ping_interval": 2,
+    "max_outstanding_pings": 2,  # so a frozen broker is given up within six seconds
+    "skip_subject_validation": True,  # done on trio's side, where it can be refused
+}
+
+Step = Callable[["Connection"], Awaitable[None]]
 
 log = structlog.get_logger()
+logging.getLogger("nats").addHandler(logging.NullHandler())  # what it would print is logged here
+
+
+class _Client(Client):
+    """nats-py's client, for one connection: it says at once that it has ended, and sends nothing after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+        self.trouble: Exception | None = None
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        self.ended.set()
+        self._pending, self._pending_data_size = [], 0
+        if isinstance(self._transport, TcpTransport):
+            writer = self._transport._bare_io_writer  # noqa: SLF001 - there is no public way to abort
+            if writer is not None:
+                writer.transport.abort()  # or it waits until a frozen broker has taken what is unsent
+            await super()._close(status, do_cbs)
+
+    async def note(self, error: Exception) -> None:
+        self.trouble = error
+        if self.is_connected and not isinstance(error, nats.errors.StaleConnectionError):
+            log.warning("trouble with the broker", reason=str(error))
 
 
 @attrs.define(eq=False)
-class _Call:
-    """A task that waits for an answer; what it got, when it runs again."""
-
-    task: trio.lowlevel.Task
-    answer: Message | None = None
-    lost: str | None = None
-
-
-@attrs.define(eq=False)
-class _Reader:
-    """The far end of a subscription; what it is too slow for is counted."""
+class Listener:
+    """What is wanted of the broker, on every connection; `deliver` is called in the thread of the loop."""
 
     subject: str
-    send: trio.MemorySendChannel[Message]
-    lost: int = 0
-    said: float = -math.inf
+    queue: str
+    deliver: Callable[[Message], Awaitable[None]]
+    _held: Subscription | None = attrs.field(default=None, init=False)
 
-    def deliver(self, message: Message) -> None:
-        try:
-            self.send.send_nowait(message)
-        except trio.BrokenResourceError:
-            return
-        except trio.WouldBlock:
-            self.lost += 1
-            if time.monotonic() - self.said > REPEAT_LOG:
-                self.said = time.monotonic()
-                log.warning("a slow subscriber loses messages", subject=self.subject, lost=self.lost)
+    async def start(self, connection: "Connection") -> None:
+        """A step: begin to listen."""
+        self._held = await connection.client.subscribe(self.subject, self.queue, cb=self._receive)
+
+    async def stop(self, _connection: "Connection") -> None:
+        """A step: listen no more."""
+        if self._held is not None:
+            await self._held.unsubscribe()
+
+    async def _receive(self, message: Msg) -> None:
+        await self.deliver(Message(message.subject, message.data, message.reply, message.headers or {}))
 
 
-class NatsBus:
-    """See `osapi.bus.Bus`. `servers` are URLs; `nkey_file` holds the seed of a user."""
+async def publish(
+    subject: str, data: bytes, reply: str, headers: Mapping[str, str] | None, connection: "Connection"
+) -> None:
+    """A step: send a message."""
+    await connection.client.publish(subject, data, reply, dict(headers) if headers else None)
 
-    def __init__(
-        self, servers: Sequence[str], *, name: str, user: str = "", password: str = "", nkey_file: str = ""
-    ) -> None:
-        for server in servers:
-            address(server)
-        self._servers, self._nkey_file = list(servers), nkey_file
-        self._login: dict[str, Any] = {"name": name}
-        if user:
-            self._login |= {"user": user, "password": password}
-        if nkey_file:
-            self._login |= {"nkeys_seed": nkey_file}
-        self._replies = self.inbox()
-        self._tokens = count(1)
-        self._calls: dict[str, _Call] = {}
-        self._listeners = {Listener(f"{self._replies}.*", "", partial(self._arrive, self._answered)): _ignore}
-        self._arrived: deque[tuple[Callable[..., None], Any]] = deque()
+
+async def flush(connection: "Connection") -> None:
+    """A step: wait until the broker has taken all before it."""
+    await connection.client.flush(PING_TIMEOUT)
+
+
+class Connection:
+    """One connection; from trio's side it is handed steps, which it takes in order."""
+
+    def __init__(self, client: _Client) -> None:
+        self.client = client
+        self.info = _info(client)
+        self._loop = asyncio.get_running_loop()
+        self._steps: deque[Step] = deque()
         self._called = False
-        self._connection: Connection | None = None
-        self._up = trio.Event()
-        self._begun = trio.Event()
-        self._nursery: trio.Nursery | None = None
-        self._trio: trio.lowlevel.TrioToken
+        self._stirred = asyncio.Event()
 
     @property
-    def connected(self) -> bool:
-        return self._connection is not None
+    def unsent(self) -> int:
+        return len(self._steps)
 
-    @property
-    def server(self) -> ServerInfo:
-        return self._live().info
-
-    @property
-    def nursery(self) -> trio.Nursery:
-        if self._nursery is None:
-            raise Unavailable("the bus does not run")
-        return self._nursery
-
-    async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        """See `osapi.bus.Bus`; `ConfigError` where the first login is refused."""
-        await self._check_nkey()
-        self._trio = trio.lowlevel.current_trio_token()
-        self._begun, ended, results = trio.Event(), trio.Event(), list[outcome.Outcome[None]]()
-
-        def end(result: outcome.Outcome[None]) -> None:
-            results.append(result)
-            self._begun.set()
-            ended.set()
-
-        post = self._post
-        thread = Link(
-            self._servers, self._login, opened=partial(post, self._opened), lost=partial(post, self._lost)
-        )
-        worker = threading.Thread(target=lambda: post(end, outcome.capture(thread.run)), name="nats")
-        worker.start()
-        try:
-            await self._begun.wait()
-            if not results:
-                task_status.started()
-                async with trio.open_nursery() as self._nursery:
-                    await ended.wait()
-                    self._nursery.cancel_scope.cancel()
-        finally:
-            self._nursery = None
-            await self._say_goodbye()
-            thread.stop()
-            with trio.CancelScope(shield=True):
-                await ended.wait()
-            worker.join()
-        results[0].unwrap()
-
-    async def until_connected(self) -> None:
-        """Wait for the broker, without a limit."""
-        while self._connection is None:
-            await self._up.wait()
-
-    async def publish(
-        self, subject: str, data: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None
-    ) -> None:
-        _check(self._live(), subject, data, headers)
-        if self._live().unsent < UNSENT:
-            await trio.lowlevel.checkpoint()
-        else:
-            await self._call(lambda token: partial(self._report, token), FLUSH_TIMEOUT, "sending")
-        self._live().hand(partial(link.publish, subject, data, reply, headers))
-
-    async def request(
-        self, subject: str, data: bytes, *, timeout: float, headers: Mapping[str, str] | None = None
-    ) -> Message:
-        _check(self._live(), subject, data, headers)
-
-        def ask(token: str) -> Step:
-            return partial(self._ask, token, subject, data, headers)
-
-        answer = await self._call(ask, timeout, subject)
-        if answer.headers.get(STATUS) == "503" and not answer.data:
-            raise NoResponders(f"nobody listens to {subject}")
-        return answer
-
-    async def flush(self) -> None:
-        await self._call(lambda token: partial(self._flush, token), FLUSH_TIMEOUT, "flush")
-
-    @asynccontextmanager
-    async def subscribe(
-        self, subject: str, *, queue: str = ""
-    ) -> AsyncGenerator[trio.MemoryReceiveChannel[Message]]:
-        """See `osapi.bus.Bus`; while the broker is away it waits for its return. A slow reader loses some."""
-        send, receive = trio.open_memory_channel[Message](UNREAD)
-        reader = _Reader(subject, send)
-        with send, receive, self.listening(subject, reader.deliver, _ignore, queue=queue):
-            with suppress(Unavailable):
-                await self.flush()
-            yield receive
-
-    @contextmanager
-    def listening(
-        self,
-        subject: str,
-        deliver: Callable[[Message], None],
-        interrupted: Callable[[], None],
-        *,
-        queue: str = "",
-    ) -> Generator[None]:
-        """Call `deliver` in trio's thread for what is published, `interrupted` when a connection is lost."""
-        if not SUBJECT.fullmatch(subject) or re.search(r"\s", queue):
-            raise BadInput(f"{subject!r} is no subject: expected words between dots")
-        listener = Listener(subject, queue, partial(self._arrive, deliver))
-        self._listeners[listener] = interrupted
-        if self._connection is not None:
-            self._connection.hand(listener.start)
-        try:
-            yield
-        finally:
-            del self._listeners[listener]
-            if self._connection is not None:
-                self._connection.hand(listener.stop)
-
-    def inbox(self) -> str:
-        return f"_INBOX.{token_hex(11)}"
-
-    async def bucket(self, spec: BucketSpec) -> Bucket:
-        stream = Stream(self, buckets.stream_config(spec))
-        await stream.ensure()
-        return buckets.NatsBucket(spec, stream)
-
-    async def objects(self, spec: BucketSpec) -> Objects:
-        stream = Stream(self, objects.stream_config(spec))
-        await stream.ensure()
-        return objects.NatsObjects(spec, stream)
-
-    def _live(self) -> Connection:
-        if self._connection is None:
-            raise Unavailable("the broker is away")
-        return self._connection
-
-    async def _call(self, step: Callable[[str], Step], timeout: float, what: str) -> Message:
-        connection, token = self._live(), str(next(self._tokens))
-        call = self._calls[token] = _Call(trio.lowlevel.current_task())
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            del self._calls[token]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        connection.hand(step(token))
-        with trio.move_on_after(timeout):
-            await trio.lowlevel.wait_task_rescheduled(abort)
-        if call.answer is None:
-            raise Unavailable(f"{what}: {call.lost or f'no answer within {timeout:g} s'}")
-        return call.answer
-
-    # Steps, in the link's thread. A call that is no longer waited for is not sent.
-
-    async def _ask(
-        self,
-        token: str,
-        subject: str,
-        data: bytes,
-        headers: Mapping[str, str] | None,
-        connection: Connection,
-    ) -> None:
-        if token in self._calls:
-            await link.publish(subject, data, f"{self._replies}.{token}", headers, connection)
-
-    async def _flush(self, token: str, connection: Connection) -> None:
-        await link.flush(connection)
-        await self._report(token, connection)
-
-    async def _report(self, token: str, _connection: Connection) -> None:
-        self._post(self._answered, Message(f"{self._replies}.{token}", b""))
-
-    async def _arrive(self, deliver: Callable[[Message], None], message: Message) -> None:
-        while len(self._arrived) > UNHEARD:
-            await link.pause()
-        self._post(deliver, message)
-
-    def _post(self, handle: Callable[..., None], argument: Any) -> None:
-        """One wake-up of trio for all that is posted until it runs."""
-        self._arrived.append((handle, argument))
+    def hand(self, step: Step) -> None:
+        """From trio's thread; one call into the loop for all the steps until it runs."""
+        self._steps.append(step)
         if not self._called:
             self._called = True
-            self._trio.run_sync_soon(self._handle)
+            with suppress(RuntimeError):  # the loop is closed, of which trio is about to hear
+                self._loop.call_soon_threadsafe(self.stir)
 
-    # In trio's thread.
-
-    def _handle(self) -> None:
+    def stir(self) -> None:
         self._called = False
-        for _ in range(len(self._arrived)):
-            handle, argument = self._arrived.popleft()
-            handle(argument)
+        self._stirred.set()
 
-    def _answered(self, message: Message) -> None:
-        call = self._calls.pop(message.subject.rpartition(".")[2], None)
-        if call is not None:
-            call.answer = message
-            trio.lowlevel.reschedule(call.task)
+    async def work(self) -> None:
+        """Take steps until the connection ends."""
+        ended = self.client.ended
+        while not ended.is_set():
+            await self._stirred.wait()
+            self._stirred.clear()
+            while self._steps and not ended.is_set():
+                with suppress(nats.errors.Error):  # it has ended: whoever waits hears of that
+                    await self._steps.popleft()(self)
 
-    def _opened(self, connection: Connection) -> None:
-        for listener in self._listeners:
-            connection.hand(listener.start)
-        self._connection = connection
-        self._up.set()
-        self._begun.set()
 
-    def _lost(self, reason: str) -> None:
-        self._connection, self._up = None, trio.Event()
-        calls, self._calls = self._calls, {}
-        for call in calls.values():
-            call.lost = f"connection lost: {reason}"
-            trio.lowlevel.reschedule(call.task)
-        for interrupted in tuple(self._listeners.values()):
-            interrupted()
+class Link:
+    """The loop and its connections; `opened` and `lost` are called in its thread."""
 
-    async def _say_goodbye(self) -> None:
-        with trio.move_on_after(GOODBYE, shield=True), suppress(Unavailable):
-            await self.flush()
+    def __init__(
+        self,
+        servers: Sequence[str],
+        login: Mapping[str, Any],
+        *,
+        opened: Callable[[Connection], None],
+        lost: Callable[[str], None],
+    ) -> None:
+        self._servers, self._login = servers, login
+        self._opened, self._lost = opened, lost
+        self._stop = asyncio.Event()
+        self._loop = uvloop.new_event_loop()
+        self._loop.set_exception_handler(_log_exception)
 
-    async def _check_nkey(self) -> None:
-        if not self._nkey_file:
-            return
+    def run(self) -> None:
+        """Stay connected until stopped; `ConfigError` where the first login is refused."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._until_stopped())
+
+    def stop(self) -> None:
+        """From any thread."""
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _until_stopped(self) -> None:
+        life = asyncio.ensure_future(self._stay_connected())
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((life, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        life.cancel()
+        with suppress(asyncio.CancelledError):
+            await life
+
+    async def _stay_connected(self) -> None:
+        client = await self._connect(first=True)
+        while True:
+            await self._serve(client)
+            await pause()
+            client = await self._connect(first=False)
+
+    async def _connect(self, *, first: bool) -> _Client:
+        """Try all servers for ever."""
+        said = -REPEAT_LOG
+        while True:
+            for server in self._servers:
+                client = _Client()
+                reason = await self._try(client, server)
+                if reason is None:
+                    log.info("connected to the broker", server=address(server))
+                    return client
+                if first and DENIED.search(reason):
+                    raise ConfigError(f"the broker at {address(server)} refuses the login: {reason}")
+                if time.monotonic() - said >= REPEAT_LOG:
+                    said = time.monotonic()
+                    log.warning("no connection to the broker", server=address(server), reason=reason)
+            await pause()
+
+    async def _try(self, client: _Client, server: str) -> str | None:
+        """Connect, or say why not."""
         try:
-            nkeys.from_seed(bytearray((await trio.Path(self._nkey_file).read_bytes()).strip())).wipe()
-        except OSError as error:
-            raise ConfigError(f"nkey_file {self._nkey_file}: {error.strerror}") from None
-        except (nkeys.NkeysError, ValueError) as error:
-            raise ConfigError(f"nkey_file {self._nkey_file}: holds no seed of an nkey: {error}") from None
+            await client.connect(servers=[server], error_cb=client.note, **OPTIONS, **self._login)
+        except (OSError, nats.errors.Error) as error:
+            client.trouble = client.trouble or error
+        finally:
+            if not client.is_connected:
+                await client.close()
+        return None if client.is_connected else str(client.trouble or "") or "no answer"
+
+    async def _serve(self, client: _Client) -> None:
+        """Work for trio until the connection ends."""
+        connection = Connection(client)
+        self._opened(connection)
+        work = asyncio.ensure_future(connection.work())
+        ended = asyncio.ensure_future(client.ended.wait())
+        try:
+            await asyncio.wait((work, ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reason = str(client.last_error or "closed")
+            await client.close()
+            work.cancel()
+            connection.stir()  # nats-py swallows some cancels
+            ended.cancel()
+            await asyncio.wait((work,))
+            self._lost(reason)
+        log.warning("connection to the broker is lost", server=connection.info.url, reason=reason)
+        if not work.cancelled():
+            work.result()
 
 
-def _ignore() -> None:
-    """Nothing to do when a connection is lost."""
+def address(server: str) -> str:
+    """Host and port of a server's URL, without its password; `ConfigError` where it has none."""
+    try:
+        url = urlsplit(server if "//" in server else f"nats://{server}")
+        if url.hostname:
+            return f"{url.hostname}:{url.port or 4222}"
+    except ValueError:
+        pass
+    raise ConfigError(f"no server: {server!r}; expected a URL such as nats://host:4222")
 
 
-def _check(connection: Connection, subject: str, data: bytes, headers: Mapping[str, str] | None) -> None:
-    """Refuse what the broker would close the connection for."""
-    if not SUBJECT.fullmatch(subject):
-        raise BadInput(f"{subject!r} is no subject: expected words between dots")
-    size = len(data)
-    for name, value in (headers or {}).items():
-        if not HEADER.fullmatch(name):
-            raise BadInput(f"{name!r} is no name of a header: expected letters, digits and dashes")
-        size += len(name) + len(value.encode()) + 16
-    if size > (most := connection.info.max_payload):
-        raise TooLarge(f"a message of {size} bytes for {subject}: the broker takes at most {most}")
+def _info(client: _Client) -> ServerInfo:
+    version, url = client.connected_server_version, client.connected_url
+    return ServerInfo(
+        url=f"{url.scheme}://{url.hostname}:{url.port}" if url else "",
+        version=f"{version.major}.{version.minor}.{version.patch}",
+        max_payload=client.max_payload,
+    )
+
+
+async def pause() -> None:
+    await asyncio.sleep(uniform(0.1, 0.3))
+
+
+def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log.error("asyncio reports an error", reason=context["message"], exc_info=context.get("exception"))

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from osapi.bus import BucketSpec
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.bus.server import _binary
 
 

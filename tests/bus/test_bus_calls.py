@@ -7,7 +7,7 @@ import trio
 from structlog.testing import capture_logs
 
 from osapi.bus import BucketSpec, NoResponders
-from osapi.bus.nats import UNREAD
+from osapi.bus.bridge import UNREAD
 from osapi.errors import BadInput, TooLarge, Unavailable
 
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from osapi.bus import BucketSpec, CaughtUp, Message
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.errors import Unavailable
 
 SOON = 4

@@ -4,7 +4,7 @@ import nkeys
 import pytest
 import trio
 
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.errors import ConfigError
 
 PASSWORD = "s3cret \"'\\$x"

@@ -8,7 +8,7 @@ import trio
 from structlog.testing import capture_logs
 
 from osapi.bus import BucketSpec, CaughtUp, Entry
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.errors import Unavailable
 
 

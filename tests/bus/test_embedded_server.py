@@ -15,7 +15,7 @@ import trio
 from structlog.testing import capture_logs
 
 from osapi.bus import BucketSpec
-from osapi.bus.nats import NatsBus
+from osapi.bus.bridge import NatsBus
 from osapi.bus.server import ServerSettings, serve
 from osapi.errors import ConfigError, Error
 
