@@ -192,8 +192,10 @@ def main() -> None:
     print(f"\n  {machine}\n")
     with tempfile.TemporaryDirectory() as folder, installation(Path(folder)) as site:
         site.env |= UNLIMITED
-        site.everything()
-        eventually(lambda: site.cli("client", "node", "hostname", "get").returncode == 0)
+        site.broker()
+        site.controller()
+        site.agent("bench")
+        eventually(lambda: ready(site) == 1)
         one_host(site, figures, 300 if short else 2000)
         writes(site, figures)
         command_line(site, figures, 3 if short else 11)
