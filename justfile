@@ -14,6 +14,10 @@ start *arguments:
 test *arguments:
     @exec .venv/bin/pytest "$@"
 
+# Run the system tests, on hosts that are booted for it; as root, takes what pytest takes
+system *arguments:
+    @exec .venv/bin/pytest tests/system "$@"
+
 # Run every check that a change must pass
 check: lint types imports sizes docs-check test
 

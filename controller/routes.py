@@ -161,7 +161,6 @@ def requested(operation: Operation[Any], target: str, caller: Caller, patience: 
         expires=lifetime(expires) if expires else None,
         job_id=job_id,
         idempotency_key=key,
-        traceparent=request.headers.get("traceparent"),
     )
 
 

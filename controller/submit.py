@@ -34,7 +34,6 @@ class Request:
     expires: float | None = None
     job_id: str | None = None
     idempotency_key: str | None = None
-    traceparent: str | None = None
 
 
 @attrs.frozen
@@ -106,7 +105,6 @@ class Submission:
             modifies=spec.modifies and not request.dry_run,
             repeatable=spec.repeatable or request.dry_run,
             digest=_digest(request) if request.idempotency_key or request.job_id else None,
-            traceparent=request.traceparent,
         )
 
     def lifetime(self, request: Request) -> float:

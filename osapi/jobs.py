@@ -92,7 +92,6 @@ class Job:
     repeatable: bool = True
     digest: str | None = None
     reruns: str | None = None
-    traceparent: str | None = None
 
     @property
     def kind(self) -> str:

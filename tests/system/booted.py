@@ -115,12 +115,12 @@ class Site:
         self.hosts: dict[str, Host] = {}
         self.installation = Installation(folder)
         file = folder / "osapi.yaml"
-        file.write_text(yaml.safe_dump(self.configuration()))
+        file.write_text(yaml.safe_dump(self.here()))
         self.installation.env |= {"OSAPI_OSAPIFILE": str(file)}
         self.cli, self.json = self.installation.cli, self.installation.json
 
-    def configuration(self) -> dict[str, Any]:
-        """As in docs/how-to/several-hosts.md; a thousand requests at once are not refused."""
+    def here(self) -> dict[str, Any]:
+        """osapi.yaml of broker and controller, as in docs/how-to/several-hosts.md; they take a thousand requests at once."""
         user = {"username": AUTH["username"], "password": AUTH["password"]}
         return {
             "nats": {"server": {"host": "0.0.0.0", "auth": {"type": AUTH["type"], "users": [user]}}},
@@ -178,12 +178,13 @@ class Site:
         (units / f"{UNIT}.service").write_text(unit)
         (wanted / f"{UNIT}.service").symlink_to(f"../{UNIT}.service")
         config.touch(mode=0o600)
-        config.write_text(yaml.safe_dump(self.agent(labels)))
+        config.write_text(yaml.safe_dump(self.there(labels)))
         return folder
 
-    def agent(self, labels: Mapping[str, str]) -> dict[str, Any]:
+    def there(self, labels: Mapping[str, str]) -> dict[str, Any]:
+        """osapi.yaml of a host."""
         nats = {"host": HERE, "port": self.installation.broker_port, "auth": AUTH}
-        return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "10s"}}
+        return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "6s"}}
 
     def remove(self, host: Host) -> None:
         """Switch a host off for ever."""
@@ -192,7 +193,7 @@ class Site:
 
     def label(self, host: Host, labels: Mapping[str, str]) -> None:
         """Give a host other labels, as an administrator would."""
-        text = yaml.safe_dump(self.agent(labels))
+        text = yaml.safe_dump(self.there(labels))
         host.sh(f"cat > /etc/osapi/osapi.yaml <<'END'\n{text}END")
         host.run("systemctl", "restart", UNIT)
         self.ready(host)
@@ -217,6 +218,12 @@ class Site:
         machine_id, started = host.machine_id, host.started
         with self.http() as http:
             eventually(lambda: self.heard(http, machine_id) >= started)
+
+    def logs(self) -> Iterator[Path]:
+        """What broker, controller and agents have told; the agents' are taken from the journals of hosts that are on."""
+        for host in map(self.hosts.__getitem__, lab("list").split()):
+            (self.folder / f"{host.name}.log").write_text(host.log())
+        yield from self.folder.glob("*.log")
 
     def heard(self, http: httpx.Client, name: str) -> float:
         """When the agent was started that the controller has last heard of, in seconds; 0 while it hears of none."""
@@ -263,7 +270,7 @@ def network(name: str) -> Iterator[None]:
         if libc.setns(namespace, NEW_NETWORK):
             raise OSError(ctypes.get_errno(), f"network namespace {name}")
 
-    with open("/proc/thread-self/ns/net") as before, Path("/run/netns", name).open() as there:
+    with Path("/proc/thread-self/ns/net").open() as before, Path("/run/netns", name).open() as there:
         enter(there.fileno())
         try:
             yield

@@ -26,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[booted.Site]:
         for host in found.hosts.values():
             found.ready(host)
         yield found
-        assert not [host for host in found.hosts.values() if "Traceback" in host.log()]
+        assert not [log for log in found.logs() if "Traceback" in log.read_text()]
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ PIP = f"{VENV}/bin/pip --quiet install --no-cache-dir --no-index"
 
 def lower() -> str:
     """The folders that hosts start from, as `lab` takes them."""
-    debian = Path(output(SCRIPTS / "lab", "prepare"))
+    debian = used(Path(output(SCRIPTS / "lab", "prepare")))
     wheels = wheelhouse()
     needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     venv = layer("venv", [debian], wheels, f'python3 -m venv {VENV} && {PIP} --find-links /mnt "$@"', *needs)
@@ -76,17 +76,23 @@ def layer(kind: str, below: list[Path], given: Path, script: str, *words: str) -
 
 
 def kept(kind: str, made_from: bytes, make: Callable[[Path], object]) -> Path:
-    """A folder of the cache, made where it is not there; those of its kind that were not used for long go."""
+    """A folder of the cache, made where it is not there."""
     found = CACHE / f"{kind}-{hashlib.sha256(made_from).hexdigest()[:12]}"
     if not found.exists():
         making = CACHE / f"making-{found.name}"
         shutil.rmtree(making, ignore_errors=True)
         make(making)
         making.rename(found)
-    os.utime(found)
+    return used(found)
+
+
+def used(folder: Path) -> Path:
+    """A folder of the cache; those of its kind that were not used for long go."""
+    os.utime(folder)
+    kind = folder.name.partition("-")[0]
     for old in sorted(CACHE.glob(f"{kind}-*"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old)
-    return found
+    return folder
 
 
 def content(*paths: Path) -> bytes:

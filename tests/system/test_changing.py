@@ -84,7 +84,9 @@ def test_a_dry_run_changes_nothing_and_its_plan_is_what_is_then_done(change, in_
 
 
 def test_a_zone_that_does_not_exist_is_refused_and_nothing_changes(site, in_utc):
-    done = site.cli("client", "node", "timezone", "update", "--timezone", "Europe/Berln", "--target", "t1", check=1)
+    done = site.cli(
+        "client", "node", "timezone", "update", "--timezone", "Europe/Berln", "--target", "t1", check=1
+    )
 
     assert "Europe/Berlin" in done.stdout + done.stderr
     assert zone(in_utc) == ("Etc/UTC",) * 3
@@ -97,7 +99,11 @@ def test_every_host_of_a_group_is_changed(site, t1, t2, t3):
     assert (zone(t1), zone(t2)) == (("Europe/Paris",) * 3,) * 2
     assert zone(t3) == ("Etc/UTC",) * 3
     items = site.ask("timezone", "update", "--timezone", "Etc/UTC", on="_all")
-    assert [(item["hostname"], item["changed"]) for item in items] == [("t1", True), ("t2", True), ("t3", False)]
+    assert [(item["hostname"], item["changed"]) for item in items] == [
+        ("t1", True),
+        ("t2", True),
+        ("t3", False),
+    ]
 
 
 def test_a_host_is_renamed_once_and_the_agent_goes_by_the_new_name(site, change, t3):
@@ -147,7 +153,19 @@ def test_neither_the_first_process_nor_the_agent_is_sent_a_signal(site, t1):
     before, pid = t1.boot_id, t1.unit("MainPID")
 
     for refused in ("1", pid):
-        site.cli("client", "node", "process", "signal", "--pid", refused, "--signal", "KILL", "--target", "t1", check=1)
+        site.cli(
+            "client",
+            "node",
+            "process",
+            "signal",
+            "--pid",
+            refused,
+            "--signal",
+            "KILL",
+            "--target",
+            "t1",
+            check=1,
+        )
 
     assert (t1.boot_id, t1.unit("MainPID")) == (before, pid)
 
@@ -155,7 +173,9 @@ def test_neither_the_first_process_nor_the_agent_is_sent_a_signal(site, t1):
 def test_a_program_runs_in_the_host_with_its_arguments_as_they_are(site, t1):
     given = "a b; touch never $(touch never) 'x\\"
 
-    [item] = site.ask("command", "exec", "--command", "touch", "--args", "--", "--args", given, "--cwd", "/root", on="t1")
+    [item] = site.ask(
+        "command", "exec", "--command", "touch", "--args", "--", "--args", given, "--cwd", "/root", on="t1"
+    )
 
     assert (item["exit_code"], item["changed"]) == (0, True)
     assert t1.run("ls", "--quoting-style=literal", "/root") == given
@@ -169,6 +189,8 @@ def test_a_command_line_runs_in_the_host_as_root(site, t1):
 
     assert (item["stdout"], item["stderr"], item["exit_code"]) == ("out\n", "err\n", 7)
     assert (t1.read("/srv/who"), t1.read("/srv/where")) == ("root", "/srv")
-    shown = site.cli("client", "node", "command", "shell", "--command", line, "--stdout", "--target", "t1", check=7)
+    shown = site.cli(
+        "client", "node", "command", "shell", "--command", line, "--stdout", "--target", "t1", check=7
+    )
     assert shown.stdout == "[t1] out\n"
     t1.sh("rm -f /srv/who /srv/where /who /where")

@@ -14,7 +14,9 @@ def reached(site):
     def leave(target):
         mark = uuid.uuid4().hex
         items = site.ask("command", "shell", "--command", f"echo {mark} >> {MARKS}", on=target)
-        marked = [name for name, host in site.hosts.items() for line in host.read(MARKS).split() if line == mark]
+        marked = [
+            name for name, host in site.hosts.items() for line in host.read(MARKS).split() if line == mark
+        ]
         return sorted(marked), [item["hostname"] for item in items]
 
     return leave
@@ -57,7 +59,9 @@ def test_a_label_and_each_dotted_prefix_of_it_is_the_hosts_that_carry_it(reached
 def test_what_means_no_host_is_refused_and_reaches_none(site, nowhere):
     mark = uuid.uuid4().hex
 
-    done = site.cli("client", "node", "command", "shell", "--command", f"echo {mark} >> {MARKS}", "--target", nowhere)
+    done = site.cli(
+        "client", "node", "command", "shell", "--command", f"echo {mark} >> {MARKS}", "--target", nowhere
+    )
 
     assert done.returncode == 2
     assert nowhere in done.stderr

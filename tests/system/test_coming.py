@@ -14,7 +14,9 @@ def clean(site):
         host.run("rm", "-f", GO, LOG)
 
 
-def test_a_host_that_is_away_does_its_jobs_when_it_is_back_but_for_those_it_comes_too_late_for(site, t3, clean):
+def test_a_host_that_is_away_does_its_jobs_when_it_is_back_but_for_those_it_comes_too_late_for(
+    site, t3, clean
+):
     t3.off()
     with site.http() as http:
         eventually(lambda: http.get("/api/agent/t3").json()["status"] == "NotReady")
@@ -33,7 +35,9 @@ def test_a_host_that_is_away_does_its_jobs_when_it_is_back_but_for_those_it_come
 def test_a_host_that_comes_later_does_no_old_job(site, clean):
     for_all = site.begin(STEPS, "--expires", "5m", on="_all")
     for_web = site.begin(STEPS, "--expires", "5m", on="group:web")
-    eventually(lambda: [host.read(LOG).split() for host in site.hosts.values()] == [["t1"] * 2, ["t2"] * 2, ["t3"]])
+    eventually(
+        lambda: [host.read(LOG).split() for host in site.hosts.values()] == [["t1"] * 2, ["t2"] * 2, ["t3"]]
+    )
 
     t4 = site.new("t4", "10.77.2.4", {"group": "web.dev"})
     site.ready(t4)

@@ -7,14 +7,14 @@ COUNT = "/var/log/reboots"
 
 
 @pytest.mark.parametrize(
-    ("command", "states"),
+    ("command", "state"),
     [
-        ("systemctl reboot", {"completed"}),
-        ("systemctl reboot && sleep 250", {"cancelled", "unknown"}),
-        ("systemctl reboot --force --force; sleep 250", {"unknown"}),
+        ("systemctl reboot", "completed"),
+        ("systemctl reboot && sleep 250", "unknown"),
+        ("systemctl reboot --force --force; sleep 250", "unknown"),
     ],
 )
-def test_a_host_reboots_once(site, t2, command, states):
+def test_a_host_reboots_once(site, t2, command, state):
     before, boots = t2.boot_id, t2.boots
     t2.run("rm", "-f", COUNT)
 
@@ -24,7 +24,7 @@ def test_a_host_reboots_once(site, t2, command, states):
     site.ready(t2)
     found = site.ended(job_id)
     after = t2.boot_id
-    assert found["agent_states"]["t2"]["status"] in states
+    assert found["agent_states"]["t2"]["status"] == state
     for _ in range(3):
         assert site.ask("uptime", "get", on="t2")[0]["status"] == "ok"
     assert (t2.boot_id, t2.boots) == (after, boots + 1)

@@ -1,0 +1,75 @@
+"""What must hold before anything is fuzzed: a dry run of every modification leaves the host alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+from fuzzed import Fuzzed
+
+from controller.openapi import document
+
+DOCUMENT = document()
+
+
+@attrs.frozen
+class Asking:
+    """One entry of the OpenAPI document, with its own example as what is asked for."""
+
+    method: str
+    path: str
+    entry: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["operationId"])
+
+    @property
+    def permission(self) -> str:
+        """What the token needs; empty where none is asked for."""
+        return next((p for scheme in self.entry["security"] for names in scheme.values() for p in names), "")
+
+    @property
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        return {parameter["name"]: parameter for parameter in self.entry["parameters"]}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The schemas of the fields of its body."""
+        body = self.entry.get("requestBody")
+        if not body:
+            return {}
+        name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        found: dict[str, Any] = DOCUMENT["components"]["schemas"][name]["properties"]
+        return found
+
+    @property
+    def changes_hosts(self) -> bool:
+        return "dry_run" in self.parameters
+
+    @property
+    def streams(self) -> bool:
+        return "text/event-stream" in self.entry["responses"].get("200", {}).get("content", {})
+
+
+def asked() -> Iterator[Asking]:
+    """All that can be asked for."""
+    for path, methods in DOCUMENT["paths"].items():
+        for method, entry in methods.items():
+            yield Asking(method.upper(), path, entry)
+
+
+def rehearse(target: Fuzzed) -> None:
+    """Ask for each modification as its example has it, as a dry run."""
+    with target.client() as http:
+        for asking in asked():
+            if asking.changes_hosts:
+                example = asking.entry["x-example"]
+                answer = http.request(
+                    asking.method,
+                    asking.path.format_map({**example, "hostname": "_all"}),
+                    params={"dry_run": "true"},
+                    json={name: value for name, value in example.items() if name in asking.fields},
+                )
+                assert answer.is_success, (asking.name, answer.text)
+                assert all("plan" in item for item in answer.json()["results"]), (asking.name, answer.text)
+                target.unharmed()
