@@ -224,8 +224,9 @@ async def _start_parent(settings):
     parent = await trio.lowlevel.open_process(argv, stdout=subprocess.PIPE)
     async with parent.stdout as output:
         with trio.fail_after(30):
-            while b"serving" not in await output.receive_some():
-                pass
+            said = b""
+            while b"serving\n" not in said:  # to the end of the line: it may come in two writes
+                said += await output.receive_some()
     [child] = psutil.Process(parent.pid).children()
     assert child.name() == "nats-server"
     return parent, child
