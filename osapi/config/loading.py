@@ -18,8 +18,8 @@ from osapi.errors import ConfigError
 
 MASK = "****"
 
-NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.")
-"""Sections that are understood, since existing files have them, and change nothing."""
+NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.", "nats.objects.max_chunk_size")
+"""Keys that are understood, since existing files have them, and change nothing."""
 
 NOT_YET = (
     "controller.metrics.",

@@ -333,6 +333,7 @@ class Expiring:
 class ObjectStore:
     bucket: Bucket = "file-objects"
     max_bytes: Size = 0
+    max_chunk_size: Size = 128 * 1024
     storage: Storage = "file"
     replicas: Replicas = 1
 
