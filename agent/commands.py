@@ -7,6 +7,7 @@ detached before it ended (a session of its own, another parent) is left alone.
 
 import codecs
 import os
+import pwd
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,10 @@ CHUNK = 65536
 CONTINUATION = bytes(range(0x80, 0xC0))
 """What a character in UTF-8 goes on with, after its first byte (RFC 3629)."""
 
-PRIVATE = ("OSAPI_", "NOTIFY_", "WATCHDOG_", "LISTEN_", "CREDENTIALS_", "JOURNAL_")
+PRIVATE = (
+    "OSAPI_", "NOTIFY_", "WATCHDOG_", "LISTEN_", "CREDENTIALS_", "JOURNAL_", "SYSTEMD_", "STATE_DIRECTORY",
+    "INVOCATION_ID",
+)  # fmt: skip
 """What starts so in the agent's environment is its own, secrets among it, and is not handed on."""
 
 log = structlog.get_logger()
@@ -110,7 +114,15 @@ async def _start(argv: Sequence[str], cwd: Path, stdin: int) -> trio.Process:
 def environment(own: Mapping[str, str]) -> dict[str, str]:
     """What programs see of the agent's environment; they speak the same language on every host."""
     handed_on = {name: value for name, value in own.items() if not name.startswith(PRIVATE)}
-    return handed_on | {"LC_ALL": "C.UTF-8"}
+    return {"HOME": home(), **handed_on, "LC_ALL": "C.UTF-8"}
+
+
+def home() -> str:
+    """The folder of the agent's user: systemd starts a service without HOME, which many programs want."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:  # a user without an entry, as in some containers
+        return "/"
 
 
 async def _converse(process: trio.Process, input: str | None, stdout: "Output", stderr: "Output") -> None:

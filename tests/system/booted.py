@@ -1,6 +1,6 @@
 """Booted hosts with the agent as a unit of systemd, and the site they belong to.
 
-Broker, controller, command line and the tests themselves are in the network that the hosts hang on, as 10.77.0.1.
+Broker, controller, command line and the tests themselves are in the network of the hosts, as 10.77.0.1.
 """
 
 import ctypes
@@ -120,7 +120,7 @@ class Site:
         self.cli, self.json = self.installation.cli, self.installation.json
 
     def here(self) -> dict[str, Any]:
-        """osapi.yaml of broker and controller, as in docs/how-to/several-hosts.md; they take a thousand requests at once."""
+        """osapi.yaml of broker and controller (docs/how-to/several-hosts.md); a thousand requests are welcome."""
         user = {"username": AUTH["username"], "password": AUTH["password"]}
         return {
             "nats": {"server": {"host": "0.0.0.0", "auth": {"type": AUTH["type"], "users": [user]}}},
@@ -166,7 +166,7 @@ class Site:
         return host
 
     def files(self, name: str, labels: Mapping[str, str]) -> Path:
-        """What is put into a host before it boots: the agent's configuration, and its unit as our page has it."""
+        """What a host is given before it boots: the agent's configuration, and its unit as our page has it."""
         folder = self.folder / name
         units, config = folder / "etc/systemd/system", folder / "etc/osapi/osapi.yaml"
         wanted = units / "multi-user.target.wants"
@@ -220,13 +220,13 @@ class Site:
             eventually(lambda: self.heard(http, machine_id) >= started)
 
     def logs(self) -> Iterator[Path]:
-        """What broker, controller and agents have told; the agents' are taken from the journals of hosts that are on."""
+        """What broker, controller and agents have told; of agents, those whose hosts are on."""
         for host in map(self.hosts.__getitem__, lab("list").split()):
             (self.folder / f"{host.name}.log").write_text(host.log())
         yield from self.folder.glob("*.log")
 
     def heard(self, http: httpx.Client, name: str) -> float:
-        """When the agent was started that the controller has last heard of, in seconds; 0 while it hears of none."""
+        """When the agent that the controller hears was started, in seconds; 0 while it hears none."""
         found = http.get(f"/api/agent/{name}").json()
         ready = found.get("status") == "Ready"
         return datetime.fromisoformat(found["started_at"]).timestamp() if ready else 0.0

@@ -1,6 +1,6 @@
-"""What hosts boot from: Debian, a virtual environment with the locked dependencies, and in it this project's wheel.
+"""What hosts boot from: Debian, a virtual environment with the locked dependencies, and this project's wheel.
 
-Each is made once, kept outside of the checkout under a hash of what it is made from, and put on top of the one before.
+Each is made once, kept outside of the checkout under a hash of what it is made from, and lies on the one before.
 """
 
 import hashlib

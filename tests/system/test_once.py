@@ -1,4 +1,4 @@
-"""What is to be done once is done once: a thousand jobs for any host, and jobs that hosts might come too late for."""
+"""What is to be done once is done once, by whichever host."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

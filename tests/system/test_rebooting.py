@@ -1,4 +1,4 @@
-"""Hosts that go down in the middle of a job: it ends in a final state, and is not done again when they are back."""
+"""Hosts that go down in the middle of a job: it ends in a final state, and is not done again later."""
 
 import pytest
 from processes import eventually

@@ -128,7 +128,11 @@ async def test_much_output_on_both_streams_does_not_stall(tmp_path):
 def test_the_agents_own_secrets_are_not_handed_on():
     own = {"PATH": "/bin", "OSAPI_NATS_PASSWORD": "secret", "NOTIFY_SOCKET": "/run/x", "LC_ALL": "de_DE"}
 
-    assert environment(own) == {"PATH": "/bin", "LC_ALL": "C.UTF-8"}
+    assert environment(own | {"HOME": "/home/x"}) == {"PATH": "/bin", "HOME": "/home/x", "LC_ALL": "C.UTF-8"}
+
+
+def test_a_program_has_a_home_though_systemd_gave_the_agent_none():
+    assert Path(environment({})["HOME"]).is_absolute()
 
 
 @given(st.lists(st.binary(max_size=20)))
