@@ -4,10 +4,12 @@ from typing import Any
 
 import attrs
 import msgspec
+import structlog
 import trio
 
 from agent import facts
 from agent.buckets import Buckets
+from agent.deliver import RETRY
 from agent.dispatch import Performed, perform
 from agent.identity import Identity
 from agent.journal import Journal
@@ -15,9 +17,11 @@ from agent.output import Output
 from osapi import __version__, wire
 from osapi.bus import AlreadyExists, Bus, layout
 from osapi.bus.layout import Subjects
-from osapi.errors import BadInput, OperationError
+from osapi.errors import BadInput, OperationError, Unavailable
 from osapi.jobs import Answer, EventKind, Job, State, now
 from osapi.operation import operations
+
+log = structlog.get_logger()
 
 
 @attrs.frozen
@@ -102,7 +106,19 @@ async def run(work: Work, job: Job) -> Performed:
 
 
 async def lease(work: Work, job: Job) -> bool:
-    """Become the one agent that does an `_any` job; False where another one is."""
+    """Become the one agent that does an `_any` job, however long the broker is away; False where another is."""
+    tries = 0
+    while True:
+        try:
+            return await take_lease(work, job)
+        except Unavailable as error:
+            tries += 1
+            log.info("a job waits for the broker", job=job.id, reason=str(error))
+            await trio.sleep(RETRY.after(min(tries, 10)))
+
+
+async def take_lease(work: Work, job: Job) -> bool:
+    """One try; an earlier one may have succeeded without our hearing of it, in this life or a former one."""
     key, me = layout.lease(job.id), work.identity.machine_id.encode()
     try:
         await work.buckets.responses.create(key, me)

@@ -19,6 +19,7 @@ from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
 from osapi.config import Config
 from osapi.errors import ConfigError, Unavailable
+from osapi.registry import BEATS
 from osapi.state import StateDirectory
 from osapi.supervise import Condition, keep
 
@@ -53,7 +54,7 @@ async def run_agent(
             work = Work(identity, bus, subjects, buckets, journal)
             intake = Intake(work, section.max_jobs)
             telling = partial(tell_facts, buckets, identity, section.facts.interval)
-            beating = partial(heartbeat, buckets, identity, health)
+            beating = partial(heartbeat, buckets, identity, health, config.nats.registry.ttl / BEATS)
             await services.start(keep, "facts", telling, health)
             async with trio.open_nursery() as running, trio.open_nursery() as taking:
                 running.start_soon(settle, intake)

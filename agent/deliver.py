@@ -25,12 +25,12 @@ async def deliver(buckets: Buckets, journal: Journal, answer: Answer, *, journal
             await put(buckets, answer)
             break
         except Unavailable as error:
-            tries += 1
             log.info("an answer waits for the broker", job=answer.job_id, reason=str(error))
-            await trio.sleep(RETRY.after(min(tries, 10)))
         except Error as error:
             log.error("an answer was refused", job=answer.job_id, reason=str(error))
             answer = too_big(answer, str(error))
+        tries += 1
+        await trio.sleep(RETRY.after(min(tries, 10)))
     if journalled:
         await journal.mark_sent(answer.job_id)
 

@@ -12,7 +12,7 @@ from osapi.bus import layout
 from osapi.errors import Unavailable
 from osapi.jobs import now
 from osapi.operations import node
-from osapi.registry import BEAT, Beat, KnownHost
+from osapi.registry import Beat, KnownHost
 from osapi.supervise import Condition
 from osapi.vitals import process_usage, sub_components
 
@@ -20,20 +20,26 @@ log = structlog.get_logger()
 
 
 async def heartbeat(
-    buckets: Buckets, identity: Identity, health: dict[str, Condition], task_status: trio.TaskStatus[None]
+    buckets: Buckets,
+    identity: Identity,
+    health: dict[str, Condition],
+    interval: float,
+    task_status: trio.TaskStatus[None],
 ) -> None:
-    """Beat until cancelled; while the broker is away, try every second."""
+    """Beat every `interval` seconds until cancelled; while the broker is away, try every second."""
     known = await remember(buckets, identity, None)
     await beat(buckets, identity, health)
     task_status.started()
-    pause = 1.0  # the first beat had to call this component starting; the second corrects it soon
+    pause = min(
+        1.0, interval
+    )  # the first beat had to call this component starting; the second corrects it soon
     while True:
         await trio.sleep(pause)
         identity.refresh()
         try:
             known = await remember(buckets, identity, known)
             await beat(buckets, identity, health)
-            pause = BEAT
+            pause = interval
         except Unavailable as error:
             log.warning("no beat", reason=str(error))
             pause = 1

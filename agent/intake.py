@@ -6,6 +6,7 @@ host waits in line, one for any host is left to an agent that is free.
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -18,8 +19,9 @@ from agent.deliver import deliver
 from osapi import wire
 from osapi.bus import Bus, Message
 from osapi.bus.layout import Subjects
-from osapi.errors import BadInput
-from osapi.jobs import Answer, Job, Reply, State, Taking, now
+from osapi.errors import BadInput, Unavailable
+from osapi.jobs import Answer, Id, Job, Reply, State, Taking, now
+from osapi.results import Time
 
 log = structlog.get_logger()
 
@@ -106,31 +108,31 @@ async def listen(
 ) -> None:
     async for message in messages:
         kind = message.subject.split(".host.")[0].removesuffix(".any").rpartition(".")[2]
-        if kind == "identify":
-            await bus.publish(message.reply, intake.work.identity.instance.encode())
-        elif kind == "cancel":
-            intake.cancel(message.data.decode())
-        else:
-            try:
-                job = wire.decode(Job, message.data)
-            except BadInput as error:
-                log.error("a job that cannot be read was dropped", error=str(error), subject=message.subject)
-                continue
-            await consider(bus, message, job, intake, running, slots)
+        try:
+            if kind == "identify":
+                await reply(bus, message, intake.work.identity.instance.encode())
+            elif kind == "cancel":
+                intake.cancel(wire.convert(Id, message.data.decode(errors="replace")))
+            else:
+                await consider(bus, message, intake, running, slots)
+        except BadInput as error:
+            log.error("a message that cannot be read was dropped", error=str(error), subject=message.subject)
 
 
 async def consider(
     bus: Bus,
     message: Message,
-    job: Job,
     intake: Intake,
     running: trio.Nursery,
     slots: trio.CapacityLimiter,
 ) -> None:
-    """Reply to a dispatch; what is accepted is begun, what had ended is answered again."""
+    """Reply to a dispatch; what is accepted is begun, what had ended is answered again.
+
+    `BadInput` where it is none, in which case nothing was done.
+    """
     identity = intake.work.identity
-    sent = message.headers.get("Osapi-Sent")
-    taking, answer = await intake.judge(job, datetime.fromisoformat(sent) if sent else now())
+    job, sent = wire.decode(Job, message.data), message.headers.get("Osapi-Sent")
+    taking, answer = await intake.judge(job, wire.convert(Time, sent) if sent else now())
     if taking is Taking.ACCEPTED and job.id in intake.scopes:
         taking = Taking.RUNNING  # it came a second time while the journal was asked
     elif taking is Taking.ACCEPTED:
@@ -139,8 +141,14 @@ async def consider(
     elif answer:
         again = partial(deliver, journalled=job.modifies)
         running.start_soon(again, intake.work.buckets, intake.work.journal, answer)
-    reply = Reply(job_id=job.id, machine_id=identity.machine_id, hostname=identity.hostname, taking=taking)
-    await bus.publish(message.reply, wire.encode(reply))
+    said = Reply(job_id=job.id, machine_id=identity.machine_id, hostname=identity.hostname, taking=taking)
+    await reply(bus, message, wire.encode(said))
+
+
+async def reply(bus: Bus, message: Message, data: bytes) -> None:
+    """Reply if broker and asker are there for it; otherwise whoever asked will ask again."""
+    with suppress(Unavailable, BadInput):
+        await bus.publish(message.reply, data)
 
 
 async def settle(intake: Intake) -> None:

@@ -88,7 +88,9 @@ def writes(site: Installation, figures: Figures) -> None:
 def fleets(figures: Figures, sizes: list[int]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder, installation(Path(folder)) as site:
-            site.env |= UNLIMITED
+            site.env |= UNLIMITED | {
+                "OSAPI_NATS_REGISTRY_TTL": "10m"
+            }  # so many agents share one process's beats
             site.broker()
             site.controller()
             swarm = subprocess.Popen(

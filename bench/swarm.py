@@ -22,7 +22,11 @@ from agent.journal import Journal
 from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
 from osapi.config import load
+from osapi.registry import BEATS
 from osapi.state import locate
+
+AT_ONCE = 32
+"""Agents that start at a time."""
 
 
 async def swarm(count: int, prefix: str) -> None:
@@ -35,17 +39,24 @@ async def swarm(count: int, prefix: str) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(_run, bus)
             buckets = await Buckets.open(bus, specs(config.nats, config.agent.nats.namespace))
-            for number in range(count):
-                identity = Identity(f"{prefix}-{number:05}", host, f"{prefix}-{number:05}")
-                journal = journals.enter_context(Journal.open(folder / f"{identity.machine_id}.db"))
-                intake = Intake(Work(identity, bus, subjects, buckets, journal), config.agent.max_jobs)
-                parts = (
-                    partial(tell_facts, buckets, identity, 3600.0),
-                    partial(take, bus, subjects, config.agent.queue_group, intake, nursery),
-                    partial(heartbeat, buckets, identity, {}),
-                )
-                for part in parts:
-                    await nursery.start(_start, part)
+            numbers = iter(range(count))
+
+            async def start() -> None:
+                for number in numbers:
+                    identity = Identity(f"{prefix}-{number:05}", host, f"{prefix}-{number:05}")
+                    journal = journals.enter_context(Journal.open(folder / f"{identity.machine_id}.db"))
+                    intake = Intake(Work(identity, bus, subjects, buckets, journal), config.agent.max_jobs)
+                    parts = (
+                        partial(tell_facts, buckets, identity, 3600.0),
+                        partial(take, bus, subjects, config.agent.queue_group, intake, nursery),
+                        partial(heartbeat, buckets, identity, {}, config.nats.registry.ttl / BEATS),
+                    )
+                    for part in parts:
+                        await nursery.start(_start, part)
+
+            async with trio.open_nursery() as starting:
+                for _ in range(AT_ONCE):
+                    starting.start_soon(start)
             await trio.sleep_forever()
 
 

@@ -25,6 +25,7 @@ def create(context: Context) -> QuartTrio:
     app.config["MAX_CONTENT_LENGTH"] = context.config.controller.api.max_body_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # /api/node//disk names no host; it is not /api/node/disk
     app.register_error_handler(Exception, respond)
     app.before_request(name_request)
     app.after_request(add_headers)

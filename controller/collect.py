@@ -7,8 +7,8 @@ import trio
 from controller.projection import Record
 from osapi import wire
 from osapi.bus import Bucket, Objects, layout
-from osapi.errors import Unavailable
-from osapi.jobs import Answer, State
+from osapi.errors import BadInput
+from osapi.jobs import NOTHING, Answer, State
 from osapi.results import Outcome, Status
 
 STATUS = {State.COMPLETED: Status.OK, State.SKIPPED: Status.SKIPPED}
@@ -28,23 +28,30 @@ class Answers:
         if missing:
             async with trio.open_nursery() as nursery:
                 for host in missing:
-                    nursery.start_soon(self._read, record.id, host, found)
+                    nursery.start_soon(self._read, record, host, found)
         for host, answer in found.items():
             if answer.object:
-                found[host] = attrs.evolve(answer, data=await self._fetch(answer.object))
+                found[host] = await self._fetch(answer, answer.object)
         return found
 
-    async def _read(self, job_id: str, machine_id: str, found: dict[str, Answer]) -> None:
-        entry = await self.responses.get(layout.answer(job_id, machine_id))
-        if entry and entry.value:
+    async def _read(self, record: Record, machine_id: str, found: dict[str, Answer]) -> None:
+        entry = await self.responses.get(layout.answer(record.id, machine_id))
+        if entry is None or not entry.value:
+            return
+        try:
             found[machine_id] = wire.decode(Answer, entry.value)
+        except BadInput as error:
+            name = record.hostnames.get(machine_id, machine_id)
+            done = Answer(job_id=record.id, machine_id=machine_id, hostname=name, state=State.COMPLETED)
+            found[machine_id] = lost(done, str(error))
 
-    async def _fetch(self, reference: str) -> msgspec.Raw:
+    async def _fetch(self, answer: Answer, reference: str) -> Answer:
+        """An answer with its result out of the object store, where it still is."""
         name, _, digest = reference.rpartition("@")
         data = await self.objects.get(name)
         if data is None:
-            raise Unavailable(f"the result {name} ({digest}) is not in the object store any more")
-        return msgspec.Raw(data)
+            return lost(answer, f"{name} ({digest}) is not in the object store any more")
+        return attrs.evolve(answer, data=msgspec.Raw(data))
 
     async def items(self, record: Record) -> list[dict[str, object]]:
         """One item for each host, in the order of their names; late hosts as failed, with code `no_answer`."""
@@ -57,8 +64,20 @@ class Answers:
         return sorted(items, key=lambda each: str(each["hostname"]))
 
 
+def lost(answer: Answer, reason: str) -> Answer:
+    """The same end, without its result: it did happen."""
+    error = f"it was done, but its result cannot be read: {reason}"
+    return attrs.evolve(
+        answer, state=State.FAILED, data=NOTHING, object=None, plan=None, error=error, code="unreadable"
+    )
+
+
 def item(answer: Answer) -> dict[str, object]:
     """An answer as it travels: the fields of its result flat beside those of its outcome."""
+    try:
+        fields = wire.decode(dict[str, object] | None, answer.data) or {}  # type: ignore[arg-type] # mypy: a union is no type
+    except BadInput as error:
+        return item(lost(answer, str(error)))
     outcome: Outcome[None] = Outcome(
         hostname=answer.hostname,
         status=STATUS.get(answer.state, Status.FAILED),
@@ -67,7 +86,6 @@ def item(answer: Answer) -> dict[str, object]:
         code=answer.code,
         plan=answer.plan,
     )
-    fields = wire.decode(dict[str, object] | None, answer.data) or {}  # type: ignore[arg-type] # mypy: a union is no type
     return wire.flatten(outcome) | fields
 
 

@@ -1,5 +1,6 @@
 """The controller: bus ⊃ index ⊃ dispatch ⊃ HTTP, taken down from the leaves to the root."""
 
+import logging
 import secrets
 import socket
 from functools import partial
@@ -16,6 +17,7 @@ from controller.collect import Answers
 from controller.context import Buckets, Context
 from controller.drive import Driver
 from controller.events import Events, follow_events
+from controller.exchange import orderly
 from controller.heartbeat import heartbeat, leave
 from controller.hosts import Hosts, follow
 from controller.projection import Jobs, Record, follow_answers, follow_jobs
@@ -27,6 +29,7 @@ from osapi.config import Config
 from osapi.errors import ConfigError
 from osapi.jobs import Answer, EventKind
 from osapi.permissions import Policy
+from osapi.registry import BEATS
 from osapi.state import StateDirectory
 from osapi.supervise import Component, Condition, keep
 from osapi.tokens import Verifier
@@ -36,8 +39,16 @@ log = structlog.get_logger()
 GRACEFUL = 3.0
 """Seconds that requests have to end once the controller stops."""
 
+LATE = 5.0
+"""Seconds that a beat may be on its way, beyond the time that the registry keeps one."""
+
 GOODBYE = 1.0
 """Seconds that leaving may take."""
+
+UNREAD = 20
+"""Seconds after which the kernel ends a connection whose client takes nothing (tcp(7)); hypercorn would wait for
+it for ever, also at the end.
+"""
 
 
 async def run_controller(
@@ -61,7 +72,9 @@ async def run_controller(
             with state.announced(url):
                 async with trio.open_nursery() as serving:
                     await serving.start(serve_http, create(context), listener, stop)
-                    beating = partial(heartbeat, context.buckets.registry, url, health)
+                    beating = partial(
+                        heartbeat, context.buckets.registry, url, health, config.nats.registry.ttl / BEATS
+                    )
                     await services.start(keep, "heartbeat", beating, health)
                     log.info("controller ready", url=url)
                     task_status.started(url)
@@ -77,6 +90,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD * 1000)
         listener.bind((host, port))
         listener.listen(1024)
         listener.setblocking(False)
@@ -105,9 +119,10 @@ async def serve_http(
     settings.keep_alive_timeout = 75
     settings.include_server_header = False
     settings.loglevel = "WARNING"
+    settings.errorlog = logging.getLogger("hypercorn")  # as `osapi.logs` has set it up, not its own format
     # hypercorn closes the descriptor it was given; this one stays ours, to be closed where it was opened
     settings.bind = [f"fd://{socket.dup(listener.fileno())}"]
-    await serve(app, settings, shutdown_trigger=stop.wait, task_status=task_status)
+    await serve(orderly(app), settings, shutdown_trigger=stop.wait, task_status=task_status)
 
 
 async def assemble(config: Config, state: StateDirectory, bus: Bus, health: dict[str, Condition]) -> Context:
@@ -122,7 +137,7 @@ async def assemble(config: Config, state: StateDirectory, bus: Bus, health: dict
         state=await bus.bucket(layout.state),
         objects=await bus.objects(layout.objects),
     )
-    jobs, hosts, events = Jobs(), Hosts(), Events()
+    jobs, hosts, events = Jobs(), Hosts(config.nats.registry.ttl + LATE), Events()
     driver = Driver(bus, subjects, buckets.responses, jobs, hosts, events, secrets.token_hex(4))
     rate = api.rate_limit
     access = Access(

@@ -4,7 +4,9 @@ Dispatch is a wake-up that may be lost, so it is repeated until the agent has sa
 again now and then until it has answered. Agents drop what they know, so two controllers do no harm.
 """
 
+import math
 from collections.abc import Iterable
+from datetime import timedelta
 
 import attrs
 import structlog
@@ -28,6 +30,10 @@ GRACE = 5.0
 """Seconds that a job which another controller made is left to that one."""
 
 TOLD = {Taking.ACCEPTED: State.ACCEPTED, Taking.RUNNING: State.STARTED}
+BEGUN = {State.ACCEPTED, State.STARTED}
+
+NOBODY = b""
+"""Holds the lease of an `_any` job that is not to be done any more."""
 
 
 @attrs.define
@@ -43,16 +49,13 @@ class Driver:
     name: str
     own: set[str] = attrs.field(factory=set)
     busy: dict[str, float] = attrs.field(factory=dict)
-    _send: trio.MemorySendChannel[Record] = attrs.field(init=False)
-    _receive: trio.MemoryReceiveChannel[Record] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[Record](float("inf"))
-        self.jobs.opened = self._send.send_nowait
         self.hosts.returned = self.wake
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        """Start a task for each job that opens, until cancelled."""
+        """Start a task for each job that is open, and for each that opens, until cancelled."""
+        opened, opening = trio.open_memory_channel[Record](math.inf)
         async with (
             self.bus.subscribe(self.subjects.replies(self.name, "*")) as replies,
             trio.open_nursery() as nursery,
@@ -60,14 +63,19 @@ class Driver:
             nursery.start_soon(self.listen, replies)
             await self.bus.flush()
             task_status.started()
-            for record in [record for record in self.jobs.records.values() if not record.final]:
-                nursery.start_soon(self.drive, record)
-            async for record in self._receive:
+            self.jobs.opened = opened.send_nowait
+            for record in self.jobs.records.values():
+                if not record.final:
+                    self.own.add(record.id)  # who made them may be gone: they are not waited with
+                    opened.send_nowait(record)
+            async for record in opening:
                 nursery.start_soon(self.drive, record)
 
     async def listen(self, replies: trio.MemoryReceiveChannel[Message]) -> None:
         """Note what agents say of the jobs that were dispatched to them."""
         async for message in replies:
+            if not message.data:
+                continue  # the broker's own: nobody listened where a job was sent
             try:
                 reply = wire.decode(Reply, message.data)
             except BadInput as error:
@@ -83,14 +91,16 @@ class Driver:
             before = record.states.get(host)
             self.busy.pop(record.id, None)
             record.hostnames.setdefault(host, reply.hostname)
+            if record.holder not in {None, host}:
+                return  # another agent does it, and this one is about to learn that
             self.jobs.move(record, host, TOLD[reply.taking])
             if before in {None, State.SUBMITTED}:
                 self.events.tell(record.id, EventKind.ACCEPTED, host, reply.hostname)
         elif reply.taking is Taking.BUSY:
             self.busy[record.id] = min(self.busy.get(record.id, BUSY) * 2, FIRST)
             record.wake()
-        elif reply.taking is Taking.EXPIRED and record.states.get(host) in {State.ACCEPTED, State.STARTED}:
-            await self.close(record, [host], State.LOST)
+        elif reply.taking is Taking.EXPIRED and host in record.states and record.holder in {None, host}:
+            await self.close(record, [host], State.LOST if record.states[host] in BEGUN else State.EXPIRED)
 
     def wake(self, machine_id: str) -> None:
         """A host is back: what waits for it is dispatched at once."""
@@ -109,6 +119,7 @@ class Driver:
                 await self.step(record)
             except Unavailable as error:
                 log.info("a job waits for the broker", job=record.id, reason=str(error))
+                pause = FIRST
             with trio.move_on_after(self.busy.get(record.id, pause)):
                 await nudge.wait()
             pause = min(pause * 2, MOST, max(self.left(record), FIRST))
@@ -138,55 +149,74 @@ class Driver:
         """An `_any` job: to whom holds its lease; where that one is gone, on to another if that does no harm."""
         if record.holder is None:
             if now() >= record.expires:
-                await self.close(record, list(record.hostnames)[:1], State.EXPIRED)
+                await self.close_any(record, State.EXPIRED)
             elif record.job:
-                await self.send(self.subjects.any(record.job.kind), record)
+                await self.send(self.subjects.any(record.job.kind), record.id, wire.encode(record.job))
         elif self.hosts.online(record.holder):
             await self.dispatch(record, [record.holder])
         elif record.job and record.job.repeatable and now() < record.expires:
-            await self.responses.delete(layout.lease(record.id))
-            record.leave(record.holder)
-            record.holder = None
-            await self.send(self.subjects.any(record.job.kind), record)
+            await self.take_back(record, record.holder)
+            await self.send(self.subjects.any(record.job.kind), record.id, wire.encode(record.job))
         else:
             await self.close(record, [record.holder], State.UNKNOWN)
 
+    async def take_back(self, record: Record, holder: str) -> None:
+        """Take the lease of a job from a host that is gone, unless another controller just did."""
+        found = await self.responses.get(layout.lease(record.id))
+        if found and found.value == holder.encode():
+            await self.responses.delete(layout.lease(record.id))
+        record.leave(holder)
+        record.holder = None
+
     async def dispatch(self, record: Record, hosts: Iterable[str]) -> None:
         if record.job:
+            message = wire.encode(record.job)
             for host in hosts:
-                await self.send(self.subjects.host(record.job.kind, host), record)
+                await self.send(self.subjects.host(record.job.kind, host), record.id, message)
 
-    async def send(self, subject: str, record: Record) -> None:
+    async def send(self, subject: str, job_id: str, message: bytes) -> None:
         """Wake an agent; the moment is in a header, so that expiry does not hang on the agent's clock."""
         await self.bus.publish(
             subject,
-            wire.encode(record.job),
-            reply=self.subjects.replies(self.name, record.id),
+            message,
+            reply=self.subjects.replies(self.name, job_id),
             headers={"Osapi-Sent": now().isoformat()},
         )
 
     async def expire(self, record: Record) -> None:
-        """Nobody takes it any more; who took it and is there may still end it, who is gone has lost it."""
-        waiting = [host for host in record.open_hosts if record.states[host] is State.SUBMITTED]
-        await self.close(record, waiting, State.EXPIRED)
-        taken = record.open_hosts
-        await self.close(record, [host for host in taken if not self.hosts.online(host)], State.LOST)
+        """Nobody takes it any more; who is there is asked, as it may have taken it without our hearing of it."""
+        overdue = now() >= record.expires + timedelta(seconds=self.hosts.silence)
+        taken = {host for host in record.open_hosts if record.states[host] in BEGUN}
+        gone = {host for host in record.open_hosts if not self.hosts.online(host)}
+        await self.close(record, gone & taken, State.LOST)
+        await self.close(record, (set(record.open_hosts) if overdue else gone) - taken, State.EXPIRED)
         await self.dispatch(record, filter(self.hosts.online, record.open_hosts))
 
     async def cancel(self, record: Record) -> None:
         """Nobody may begin it any more; who runs it is told to stop, and answers."""
-        for host in [*record.open_hosts, *([record.holder] if record.holder else [])]:
+        if record.any_host and record.holder is None:
+            await self.close_any(record, State.CANCELLED)
+            return
+        for host in record.open_hosts:
             await self.bus.publish(self.subjects.host("cancel", host), record.id.encode())
-        begun = {State.ACCEPTED, State.STARTED}
-        if record.any_host and not record.states:
-            await self.close(record, list(record.hostnames)[:1], State.CANCELLED)
-        waiting = [host for host in record.open_hosts if record.states[host] not in begun]
+        waiting = [host for host in record.open_hosts if record.states[host] not in BEGUN]
         await self.close(record, waiting, State.CANCELLED)
         if now() >= record.expires:
             gone = [host for host in record.open_hosts if not self.hosts.online(host)]
             await self.close(record, gone, State.LOST)
 
-    async def close(self, record: Record, hosts: list[str], state: State) -> None:
+    async def close_any(self, record: Record, state: State) -> None:
+        """End an `_any` job that no agent does: its lease becomes nobody's first, so none can begin it."""
+        key = layout.lease(record.id)
+        try:
+            await self.responses.create(key, NOBODY)
+        except AlreadyExists:
+            found = await self.responses.get(key)
+            if found is None or found.value != NOBODY:
+                return  # an agent was faster
+        await self.close(record, list(record.hostnames)[:1], state)
+
+    async def close(self, record: Record, hosts: Iterable[str], state: State) -> None:
         """Answer in place of hosts that will not; what a host itself has answered, stands."""
         async with trio.open_nursery() as nursery:
             for host in hosts:
@@ -202,11 +232,16 @@ class Driver:
             code=state.value,
             finished=now(),
         )
+        key = layout.answer(record.id, host)
         try:
-            await self.responses.create(layout.answer(record.id, host), wire.encode(answer))
+            await self.responses.create(key, wire.encode(answer))
         except AlreadyExists:
-            return
-        self.jobs.apply_answer(answer)
+            if found := await self.responses.get(key):
+                self.jobs.apply(found)
+        except Unavailable as error:
+            log.info("a job waits for the broker", job=record.id, reason=str(error))
+        else:
+            self.jobs.apply_answer(answer)
 
 
 REASONS = {

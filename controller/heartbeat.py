@@ -1,4 +1,4 @@
-"""What the controller says of itself, every ten seconds."""
+"""What the controller says of itself, now and then."""
 
 import socket
 from datetime import datetime
@@ -10,7 +10,7 @@ from osapi import __version__, wire
 from osapi.bus import Bucket, layout
 from osapi.errors import Unavailable
 from osapi.jobs import now
-from osapi.registry import BEAT, ComponentBeat
+from osapi.registry import ComponentBeat
 from osapi.supervise import Condition
 from osapi.vitals import process_usage, sub_components
 
@@ -18,9 +18,13 @@ log = structlog.get_logger()
 
 
 async def heartbeat(
-    registry: Bucket, url: str, health: dict[str, Condition], task_status: trio.TaskStatus[None]
+    registry: Bucket,
+    url: str,
+    health: dict[str, Condition],
+    interval: float,
+    task_status: trio.TaskStatus[None],
 ) -> None:
-    """Beat until cancelled; while the broker is away, try every second."""
+    """Beat every `interval` seconds until cancelled; while the broker is away, try every second."""
     started = now()
     task_status.started()
     while True:
@@ -30,7 +34,7 @@ async def heartbeat(
             log.warning("no beat", reason=str(error))
             await trio.sleep(1)
         else:
-            await trio.sleep(BEAT)
+            await trio.sleep(interval)
 
 
 def beat(started: datetime, health: dict[str, Condition]) -> ComponentBeat:

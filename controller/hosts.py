@@ -4,6 +4,7 @@ A host is known once it has been here, online while it beats, and ready while it
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import attrs
 import structlog
@@ -12,19 +13,35 @@ import trio
 from osapi import wire
 from osapi.bus import Bucket, CaughtUp, Entry
 from osapi.errors import BadInput, NotFound
-from osapi.registry import BEAT, Beat, ComponentBeat, Facts, KnownHost
+from osapi.registry import Beat, ComponentBeat, Facts, KnownHost
 
 log = structlog.get_logger()
 
-SILENCE = 3.5 * BEAT
-"""Seconds without a beat, by this controller's clock, after which a host counts as gone."""
+
+@attrs.define
+class Listening:
+    """A clock that stands still once nothing was heard for `patience` seconds: the broker is away, not the hosts."""
+
+    patience: float
+    _last: float = attrs.field(factory=trio.current_time)
+    _missed: float = 0.0
+
+    def hear(self) -> None:
+        now = trio.current_time()
+        self._missed += max(0.0, now - self._last - self.patience)
+        self._last = now
+
+    def time(self) -> float:
+        return min(trio.current_time(), self._last + self.patience) - self._missed
 
 
 @attrs.define
 class Host:
-    """One host: what it last said, and when it was heard."""
+    """One host: what it last said, and when it was heard; after `silence` seconds it counts as gone."""
 
     machine_id: str
+    silence: float
+    clock: Listening
     known: KnownHost | None = None
     beat: Beat | None = None
     facts: Facts | None = None
@@ -42,7 +59,7 @@ class Host:
 
     @property
     def online(self) -> bool:
-        return self.beat is not None and trio.current_time() - self.heard < SILENCE
+        return self.beat is not None and self.clock.time() - self.heard < self.silence
 
     @property
     def schedulable(self) -> bool:
@@ -53,12 +70,19 @@ class Host:
 class Hosts:
     """All hosts by machine id, and the other components that beat.
 
-    `returned` is called with the machine id of a host whose agent has started, or come back.
+    `silence` is how many seconds without a beat, while others are heard, make a host gone; this controller
+    itself beats more often than thrice in that time. `returned` is called with the machine id of a host whose
+    agent has started, or come back.
     """
 
+    silence: float
+    clock: Listening = attrs.field(init=False)
     by_id: dict[str, Host] = attrs.field(factory=dict)
     components: dict[str, ComponentBeat] = attrs.field(factory=dict)
     returned: Callable[[str], None] = attrs.field(default=lambda _: None)
+
+    def __attrs_post_init__(self) -> None:
+        self.clock = Listening(self.silence / 3)
 
     def __iter__(self) -> Iterator[Host]:
         return iter([host for host in self.by_id.values() if host.beat or host.known])
@@ -79,13 +103,16 @@ class Hosts:
     def apply(self, entry: Entry) -> None:
         """Take in one revision of a key of the registry, the facts or the state."""
         kind, _, name = entry.key.partition(".")
+        if kind not in {"facts", "hosts"}:
+            self.clock.hear()
         try:
             if kind == "agents":
                 self._beat(name, entry)
             elif kind == "facts":
                 self._host(name).facts = wire.decode(Facts, entry.value) if entry.value else None
             elif kind == "hosts":
-                self._host(name).known = wire.decode(KnownHost, entry.value) if entry.value else None
+                known = _own(name, wire.decode(KnownHost, entry.value)) if entry.value else None
+                self._host(name).known = known
             elif entry.value is None:
                 self.components.pop(entry.key, None)
             else:
@@ -94,15 +121,27 @@ class Hosts:
             log.warning("an entry that cannot be read was passed over", key=entry.key, error=str(error))
 
     def _host(self, machine_id: str) -> Host:
-        return self.by_id.setdefault(machine_id, Host(machine_id))
+        return self.by_id.setdefault(machine_id, Host(machine_id, self.silence, self.clock))
 
     def _beat(self, machine_id: str, entry: Entry) -> None:
+        if entry.lapsed:
+            return  # that is no goodbye: if it is gone, its silence tells
         host = self._host(machine_id)
         before, was_online = host.beat, host.online
-        host.beat = wire.decode(Beat, entry.value) if entry.value else None
-        host.heard = trio.current_time()
+        host.beat = _own(machine_id, wire.decode(Beat, entry.value)) if entry.value else None
+        host.heard = self.clock.time()
         if host.beat and not (was_online and before and before.instance == host.beat.instance):
             self.returned(machine_id)
+
+
+S = TypeVar("S", Beat, KnownHost)
+
+
+def _own(machine_id: str, said: S) -> S:
+    """What a host says of itself, and not of another."""
+    if said.machine_id != machine_id:
+        raise BadInput(f"machine_id: {said.machine_id} is not the host of the key", "machine_id")
+    return said
 
 
 async def follow(bucket: Bucket, keys: str, hosts: Hosts, task_status: trio.TaskStatus[None]) -> None:

@@ -55,9 +55,10 @@ def detail(record: Record, job: Job, answers: Mapping[str, Answer]) -> JobDetail
 
 
 def _names(record: Record) -> dict[str, str]:
-    """A name for each host: its host name, or its machine id where two share one."""
+    """A name for each host: its host name, or its machine id where two share one or none is known."""
     bearers = Counter(record.hostnames.values())
-    return {host: name if bearers[name] == 1 else host for host, name in record.hostnames.items()}
+    known = {host: name if bearers[name] == 1 else host for host, name in record.hostnames.items()}
+    return {host: host for host in record.states} | known
 
 
 def data(answer: Answer) -> Any:

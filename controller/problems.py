@@ -5,7 +5,7 @@ import math
 import attrs
 import structlog
 from quart import Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from osapi import wire
 from osapi.errors import BadInput, Error, NotAuthenticated, TooManyRequests, Unavailable
@@ -78,7 +78,10 @@ def respond(error: Exception) -> Response:
         error = error.exceptions[0]
     if isinstance(error, HTTPException):
         name = (error.name or "error").lower().replace(" ", "_")
-        return problem(error.description or error.name, error.code or 500, name)
+        response = problem(error.description or error.name, error.code or 500, name)
+        if isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return response
     if not isinstance(error, Error):
         log.error("a request broke", method=request.method, path=request.path, exc_info=error)
         return problem("internal error; the controller's log has more", 500, "internal")

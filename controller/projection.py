@@ -6,6 +6,7 @@ Fed by watches of the jobs' and the responses' buckets, and at once by what this
 import bisect
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import attrs
@@ -13,11 +14,14 @@ import structlog
 import trio
 
 from osapi import wire
-from osapi.bus import Bucket, CaughtUp, Entry
+from osapi.bus import Bucket, CaughtUp, Entry, layout
 from osapi.errors import BadInput, NotFound
-from osapi.jobs import Answer, Job, Overall, State, overall
+from osapi.jobs import Answer, Id, Job, Overall, State, overall
 
 log = structlog.get_logger()
+
+KINDS = ("jobs", "cancel", "answers", "lease")
+"""What the keys of the two buckets begin with (see `osapi.bus.layout`)."""
 
 
 @attrs.define(eq=False)
@@ -25,7 +29,8 @@ class Record:
     """What is known of one job without reading its bodies.
 
     `states` has every host it is meant for; of an `_any` job, those that took it. `answers` keeps whole
-    answers only while somebody waits for them. `done` is set when every state is final.
+    answers only while somebody waits for them. `job` is what agents are sent while it is open. `done` is set
+    when every state is final.
     """
 
     id: str
@@ -106,7 +111,7 @@ def record_of(job: Job, revision: int) -> Record:
         hostnames=hostnames,
         states=states,
         tally=Counter(states.values()),
-        job=job,
+        job=attrs.evolve(job, hosts=[]),  # an agent needs no list of the others, which may be long
     )
 
 
@@ -185,6 +190,8 @@ class Jobs:
 
     def loaded(self) -> None:
         """All that was on the broker has been read: what is open is driven from here on."""
+        if not self.loading:
+            return
         self.loading = False
         for record in list(self.records.values()):
             if not record.final:
@@ -200,17 +207,43 @@ class Jobs:
                 self.records[rest].cancelled = True
                 self.records[rest].wake()
             elif kind == "lease" and rest in self.records:
-                self.records[rest].holder = entry.value.decode() if entry.value else None
+                self._lease(self.records[rest], entry.value)
             elif kind == "answers" and entry.value is not None:
-                self.apply_answer(wire.decode(Answer, entry.value))
+                self._answer(rest, entry.value)
+            elif kind not in KINDS:
+                _pass_over(entry, f"no key of ours; those begin with {', '.join(KINDS)}")
         except BadInput as error:
-            log.warning("an entry that cannot be read was passed over", key=entry.key, error=str(error))
+            _pass_over(entry, str(error))
+
+    def _answer(self, key: str, value: bytes) -> None:
+        answer = wire.decode(Answer, value)
+        if f"{answer.job_id}.{answer.machine_id}" != key:
+            raise BadInput(f"it is that of {answer.machine_id} to {answer.job_id}")
+        self.apply_answer(answer)
+
+    def _lease(self, record: Record, value: bytes | None) -> None:
+        """Note who does an `_any` job; who only offered to does not count from here on."""
+        record.holder = wire.convert(Id, value.decode(errors="replace")) if value else None
+        if record.holder and not record.final:
+            for host in set(record.open_hosts) - {record.holder}:
+                record.leave(host)
+            if record.holder not in record.states:
+                self.move(record, record.holder, State.ACCEPTED)
 
     def _definition(self, job_id: str, entry: Entry) -> None:
         if entry.value is None:
             self.remove(job_id)
         elif job_id not in self.records:  # else it is one of this controller's own, or seen before
-            self.add(wire.decode(Job, entry.value), entry.revision)
+            job = wire.decode(Job, entry.value)
+            if job.id != job_id:
+                raise BadInput(f"id: {job.id} is not the job of the key", "id")
+            if not job.hosts:
+                raise BadInput("hosts: empty", "hosts")
+            self.add(job, entry.revision)
+
+
+def _pass_over(entry: Entry, reason: str) -> None:
+    log.warning("an entry that cannot be read was passed over", key=entry.key, error=reason)
 
 
 async def follow_jobs(bucket: Bucket, jobs: Jobs, task_status: trio.TaskStatus[None]) -> None:
@@ -233,9 +266,15 @@ async def follow_answers(
                 jobs.loaded()
                 task_status.started()
                 continue
-            job_id = seen.key.split(".")[1]
-            if seen.value is not None and job_id not in jobs.records and not jobs.loading:
-                definition = await definitions.get(f"jobs.{job_id}")
-                if definition:
-                    jobs.apply(definition)
+            if seen.value is not None and not jobs.loading:
+                await know(definitions, jobs, "".join(seen.key.split(".")[1:2]))
             jobs.apply(seen)
+
+
+async def know(definitions: Bucket, jobs: Jobs, job_id: str) -> None:
+    """Read the definition of a job that is not known yet, where there is one."""
+    if job_id in jobs.records:
+        return
+    with suppress(BadInput):  # of a key that is none of ours, `apply` tells
+        if definition := await definitions.get(layout.job(job_id)):
+            jobs.apply(definition)

@@ -63,9 +63,10 @@ async def read(declaration: type[Declaration[Any]], path: dict[str, str]) -> Dec
     kinds = annotations(declaration)
     typed = {name: wire.convert(kinds[name], value, text=True, field=name) for name, value in path.items()}
     shared = _shared(declaration)
-    query = {name: request.args.getlist(name) for name in request.args if name not in shared}
+    given = _single(declaration, request.args.to_dict(flat=False))
+    query = {name: value for name, value in given.items() if name not in shared}
     if not spec.has_body:
-        return wire.params(declaration, typed | _single(declaration, query), text=True)
+        return wire.params(declaration, typed | query, text=True)
     if query:
         raise BadInput(
             f"unknown query parameter `{min(query)}`; allowed: {', '.join(sorted(shared)) or 'none'}",

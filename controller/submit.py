@@ -13,8 +13,8 @@ from controller.events import Events
 from controller.hosts import Hosts
 from controller.projection import Jobs, Record
 from osapi import targets, wire
-from osapi.bus import AlreadyExists, Bucket, layout
-from osapi.errors import BadInput, Conflict
+from osapi.bus import AlreadyExists, Bucket, Unconfirmed, layout
+from osapi.errors import BadInput, Conflict, Unavailable
 from osapi.jobs import Answer, EventKind, Job, JobHost, now
 from osapi.operation import Operation
 
@@ -59,6 +59,13 @@ class Submission:
         self.driver.own.add(job.id)
         try:
             revision = await self.bucket.create(layout.job(job.id), wire.encode(job))
+        except Unavailable as error:
+            self.driver.own.discard(job.id)
+            if not isinstance(error, Unconfirmed):
+                raise
+            raise Unavailable(
+                f"whether job {job.id} was stored is not known, look for it before you submit it again: {error}"
+            ) from None
         except AlreadyExists:
             self.driver.own.discard(job.id)
             entry = await self.bucket.get(layout.job(job.id))

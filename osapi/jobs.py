@@ -7,12 +7,15 @@ RFC 3339 in UTC.
 from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import msgspec
 
-from osapi.results import Plan
+from osapi.results import Plan, Time
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+"""The id of a job or of a machine: one word of a subject, and of a key."""
 
 
 class State(StrEnum):
@@ -66,7 +69,7 @@ def overall(states: Collection[State]) -> Overall:
 class JobHost:
     """A host a job is meant for."""
 
-    machine_id: str
+    machine_id: Id
     hostname: str
 
 
@@ -74,18 +77,19 @@ class JobHost:
 class Job:
     """The definition: written once, never changed.
 
-    `hosts` are those it is meant for, or with `any_host` those of which one will do it. `digest` is the
-    SHA-256 of the request that an Idempotency-Key stands for. `reruns` is the job that it retries.
+    `hosts` are those it is meant for, or with `any_host` those of which one will do it; agents are sent it
+    without them. `digest` is the SHA-256 of the request that an Idempotency-Key stands for. `reruns` is the job
+    that it retries.
     """
 
-    id: str
+    id: Id
     operation: str
     params: dict[str, Any]
     target: str
     hosts: list[JobHost]
     user: str
-    created: datetime
-    expires: datetime
+    created: Time
+    expires: Time
     any_host: bool = False
     dry_run: bool = False
     modifies: bool = False
@@ -102,6 +106,9 @@ class Job:
         return at >= self.expires
 
 
+Reference = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+@[0-9a-f]{64}$(?!\n)")]
+"""Where a result lies in the object store: its name, and after `@` its SHA-256."""
+
 NOTHING = msgspec.Raw(b"null")
 """No result."""
 
@@ -113,8 +120,8 @@ class Answer:
     `data` is the result as plain JSON; one that does not fit a message is in the object store, as `object`.
     """
 
-    job_id: str
-    machine_id: str
+    job_id: Id
+    machine_id: Id
     hostname: str
     state: State
     changed: bool = False
@@ -122,10 +129,10 @@ class Answer:
     code: str | None = None
     plan: Plan | None = None
     data: msgspec.Raw = NOTHING
-    object: str | None = None
-    accepted: datetime | None = None
-    started: datetime | None = None
-    finished: datetime | None = None
+    object: Reference | None = None
+    accepted: Time | None = None
+    started: Time | None = None
+    finished: Time | None = None
     agent_version: str | None = None
 
 
@@ -144,8 +151,8 @@ class Taking(StrEnum):
 class Reply:
     """An agent's reply to a dispatch."""
 
-    job_id: str
-    machine_id: str
+    job_id: Id
+    machine_id: Id
     hostname: str
     taking: Taking
     reason: str | None = None
@@ -168,10 +175,10 @@ class EventKind(StrEnum):
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened to a job; `number` counts an agent's own, from 1."""
 
-    job_id: str
+    job_id: Id
     kind: EventKind
-    time: datetime
-    machine_id: str | None = None
+    time: Time
+    machine_id: Id | None = None
     hostname: str | None = None
     number: int = 0
     data: dict[str, Any] = {}

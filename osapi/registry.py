@@ -1,15 +1,16 @@
 """What components say of themselves on the broker: beats, facts, and which hosts are known."""
 
-from datetime import datetime
 from typing import Any
 
 import attrs
 import msgspec
 
+from osapi.jobs import Id
 from osapi.operations.node import LoadAverage, MemoryUsage, System
+from osapi.results import Time
 
-BEAT = 10.0
-"""Seconds between two beats."""
+BEATS = 3
+"""Beats in the time that the registry keeps one: every ten seconds of thirty, unless configured otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,13 +36,13 @@ class Beat:
     `instance` differs each time an agent starts; `uptime` is in words.
     """
 
-    machine_id: str
+    machine_id: Id
     hostname: str
     instance: str
     version: str
     state: str
-    registered_at: datetime
-    started_at: datetime
+    registered_at: Time
+    started_at: Time
     labels: dict[str, str] = attrs.field(factory=dict)
     os_info: System | None = None
     uptime: str | None = None
@@ -58,8 +59,8 @@ class ComponentBeat:
     type: str
     hostname: str
     version: str
-    registered_at: datetime
-    started_at: datetime
+    registered_at: Time
+    started_at: Time
     process: ProcessUsage | None = None
     sub_components: dict[str, SubComponent] = attrs.field(factory=dict)
 
@@ -68,7 +69,7 @@ class ComponentBeat:
 class KnownHost:
     """A host that has been here, kept after its beats have stopped."""
 
-    machine_id: str
+    machine_id: Id
     hostname: str
     labels: dict[str, str] = attrs.field(factory=dict)
 

@@ -20,6 +20,10 @@ from osapi.results import Outcome, Results, Status
 D = TypeVar("D", bound=Declaration[Any])
 T = TypeVar("T")
 
+DEEPEST = 100
+"""Far beyond anything of ours, and far below where Python gives up."""
+TOO_DEEP = f"lists and objects lie more than {DEEPEST} deep in each other"
+
 FACT = "@fact."
 OUTER = frozenset(field.name for field in attrs.fields(Outcome)) - {"result"}
 
@@ -48,14 +52,34 @@ def convert(kind: type[T], given: Any, *, text: bool = False, field: str = "") -
         raise _bad_input(str(error), field) from None
 
 
-def decode(kind: type[T], data: bytes | str) -> T:
-    """A value of `kind` from JSON."""
+def decode(kind: type[T], data: bytes | str | msgspec.Raw) -> T:
+    """A value of `kind` from JSON; `BadInput` also where lists and objects lie deeper in each other than DEEPEST."""
+    raw = data.encode() if isinstance(data, str) else bytes(data)
     try:
-        return msgspec.json.decode(data, type=kind)
+        if raw.count(b"[") + raw.count(b"{") > DEEPEST:
+            _refuse_deep(msgspec.json.decode(raw))
+        return msgspec.json.decode(raw, type=kind)
+    except RecursionError:
+        raise BadInput(TOO_DEEP) from None
     except msgspec.ValidationError as error:
         raise _bad_input(str(error), "") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"not JSON: {error}") from None
+
+
+def _refuse_deep(value: Any) -> None:
+    """Look at one level after the other: what is too deep for us is too deep for recursion."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise BadInput(TOO_DEEP)
 
 
 def encode(value: object) -> bytes:
@@ -183,7 +207,8 @@ def _field(kind: type[Any], name: str, path: str) -> Any:
 
 def _bad_input(message: str, field: str) -> BadInput:
     reason, _, where = message.partition(" - at `$")
-    name = (field + where.rstrip("`")).lstrip(".")
+    within = "" if where.startswith("[...]") else where.rstrip("`")  # a member, of which msgspec has no name
+    name = (field + within).lstrip(".")
     if not name and "missing required field" in reason:
         name = reason.split("`")[1]
     return BadInput(f"{name}: {reason}" if name else reason, name or None)

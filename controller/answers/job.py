@@ -140,7 +140,7 @@ async def watch(context: Context, _call: job.Watch, _caller: Caller) -> Response
 def stream(context: Context, record: Record | None) -> Response:
     resume = request.headers.get("Last-Event-ID")
     response = Response(
-        context.events.stream(record, resume),
+        b"" if request.method == "HEAD" else context.events.stream(record, resume),
         content_type="text/event-stream; charset=utf-8",
         headers={"X-Accel-Buffering": "no"},
     )

@@ -11,7 +11,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from osapi.errors import Error
+from osapi.errors import Error, Unavailable
 
 
 class AlreadyExists(Error):
@@ -24,6 +24,10 @@ class Stale(Error):
 
 class NoResponders(Error):
     """Nobody listens to the subject of a request."""
+
+
+class Unconfirmed(Unavailable):
+    """It was sent and nothing came back: whether the broker has done it is not known."""
 
 
 @attrs.frozen
@@ -45,6 +49,8 @@ class Entry:
     revision: int
     created: float
     """When it was written, in seconds since the epoch by the broker's clock."""
+    lapsed: bool = False
+    """Whether nobody is known to have deleted it: its time was over, or it went while the broker was away."""
 
 
 @attrs.frozen
@@ -167,5 +173,5 @@ class Bus(Protocol):
 
 __all__ = [
     "AlreadyExists", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Message",
-    "NoResponders", "Objects", "ServerInfo", "Stale", "Usage", "Watch",
+    "NoResponders", "Objects", "ServerInfo", "Stale", "Unconfirmed", "Usage", "Watch",
 ]  # fmt: skip

@@ -22,7 +22,18 @@ import outcome
 import structlog
 import trio
 
-from osapi.bus import Bucket, BucketSpec, Message, NoResponders, Objects, ServerInfo, buckets, nats, objects
+from osapi.bus import (
+    Bucket,
+    BucketSpec,
+    Message,
+    NoResponders,
+    Objects,
+    ServerInfo,
+    Unconfirmed,
+    buckets,
+    nats,
+    objects,
+)
 from osapi.bus.nats import Connection, Link, Listener, Step, address
 from osapi.bus.streams import STATUS, Stream
 from osapi.errors import BadInput, ConfigError, TooLarge, Unavailable
@@ -239,7 +250,7 @@ class NatsBus:
         with trio.move_on_after(timeout):
             await trio.lowlevel.wait_task_rescheduled(abort)
         if call.answer is None:
-            raise Unavailable(f"{what}: {call.lost or f'no answer within {timeout:g} s'}")
+            raise Unconfirmed(f"{what}: {call.lost or f'no answer within {timeout:g} s'}")
         return call.answer
 
     # Steps, in the link's thread. A call that is no longer waited for is not sent.

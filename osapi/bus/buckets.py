@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from osapi.bus import AlreadyExists, BucketSpec, CaughtUp, Entry, Message, Stale, Usage, Watch
-from osapi.bus.streams import EXPECTED, MARKER_TTL, SECOND, Stream, config
+from osapi.bus.streams import EXPECTED, MARKER_TTL, SECOND, Full, Stream, config
 from osapi.bus.watch import Follower, is_marker
 from osapi.errors import BadInput, Unavailable
 
@@ -63,10 +63,12 @@ class NatsBucket:
         return await self.stream.write(self._subject(key), value, {EXPECTED: str(revision)})
 
     async def delete(self, key: str) -> None:
-        """Leave a mark, which tells the watchers and goes by itself."""
-        await self.stream.write(
-            self._subject(key), b"", {"KV-Operation": "DEL", "Nats-TTL": f"{MARKER_TTL}s"}
-        )
+        """Leave a mark, which tells the watchers and goes by itself; where there is no room for it, do without."""
+        subject = self._subject(key)
+        try:
+            await self.stream.write(subject, b"", {"KV-Operation": "DEL", "Nats-TTL": f"{MARKER_TTL}s"})
+        except Full:
+            await self.stream.purge(subject)
 
     @asynccontextmanager
     async def watch(self, keys: str = ">") -> AsyncGenerator[Watch]:

@@ -128,8 +128,7 @@ class NatsObjects:
         )
 
     async def _drop(self, nuid: str) -> None:
-        purge = {"filter": self._chunks(nuid)}
-        await self.stream.ask(f"STREAM.PURGE.{self.stream.name}", purge, dict[str, Any])
+        await self.stream.purge(self._chunks(nuid))
 
     def _chunks(self, nuid: str) -> str:
         return f"$O.{self.spec.name}.C.{nuid}"

@@ -8,10 +8,12 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -34,6 +36,11 @@ PORT_IN_USE = "address already in use"
 PROCESS_ID = re.compile(r"^\[\d+\] ")
 COMPLAINTS = ("[ERR]", "[FTL]", "nats-server:")
 """How lines of its log begin, and those that tell why it ends."""
+FULL = ("JetStream failed to store a msg", "resource limits exceeded for server")
+"""What it says when it can store no more. It may use three quarters of what is free when it starts, and after
+the first write that failed it refuses all others: in both cases only a new start lets it see that there is room."""
+ROOM = 16 * 1024 * 1024
+"""Bytes that must be free for that, or half of what the store has, if that is more."""
 
 log = structlog.get_logger()
 
@@ -69,6 +76,7 @@ async def serve(settings: ServerSettings, task_status: trio.TaskStatus[None]) ->
         while True:
             try:
                 await _run(settings, lock, task_status)
+                task_status = trio.TASK_STATUS_IGNORED  # it has been told
             except _PortInUse:
                 if trio.current_time() > deadline:
                     raise ConfigError(
@@ -87,16 +95,20 @@ async def _in_store(settings: ServerSettings, work: Callable[[T], R], argument: 
 
 
 async def _run(settings: ServerSettings, lock: BinaryIO, task_status: trio.TaskStatus[None]) -> None:
-    """One life of the child, which ends with an error if nobody cancels it."""
+    """One life of the child, which ends with an error if nobody cancels it, and without when its disk was full."""
     process = _spawn(settings, lock)
     said = _Output(task_status)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_read, process, said)
+        nursery.start_soon(_wait_for_room, settings.store_dir, process, said)
         try:
             await _exited(process)
         finally:
             with trio.CancelScope(shield=True):
                 await _stop(process)
+        nursery.cancel_scope.cancel()
+    if said.full.is_set():
+        return
     why = said.complaint or f"status {process.returncode}"
     if said.ready:
         raise Error(f"nats-server has ended: {why}")
@@ -116,11 +128,14 @@ class _Output:
     task_status: trio.TaskStatus[None]
     ready: bool = False
     complaint: str = ""
+    full: trio.Event = attrs.field(factory=trio.Event)
 
     def take(self, line: str) -> None:
         log.debug("nats-server", said=line)
         if line.startswith(COMPLAINTS):
             self.complaint = line
+            if any(words in line for words in FULL):
+                self.full.set()
         elif line.endswith(READY):
             self.ready = True
             self.task_status.started()
@@ -154,6 +169,25 @@ async def _read(process: subprocess.Popen[bytes], said: _Output) -> None:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     said.take(PROCESS_ID.sub("", line.decode(errors="replace")))
+
+
+async def _wait_for_room(store_dir: Path, process: subprocess.Popen[bytes], said: _Output) -> None:
+    """End a child that can store no more once its successor can; until then it still answers reads."""
+    await said.full.wait()
+    log.error("the broker's disk is full", store_dir=str(store_dir), said=said.complaint)
+    while not await trio.to_thread.run_sync(_has_room, store_dir):  # noqa: ASYNC110 - other programs make it hold
+        await trio.sleep(1)
+    log.info("there is room for the broker again", store_dir=str(store_dir))
+    await _stop(process)
+
+
+def _has_room(store_dir: Path) -> bool:
+    used = 0
+    for folder, _, names in os.walk(store_dir):
+        for name in names:
+            with suppress(FileNotFoundError):
+                used += (Path(folder) / name).stat().st_size
+    return shutil.disk_usage(store_dir).free >= max(ROOM, used / 2)
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

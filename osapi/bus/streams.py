@@ -28,6 +28,7 @@ STATUS = "Status"
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 NO_SUCH_STREAM = 10059
+NO_MESSAGE = 10037
 NAME_TAKEN = 10058
 TOO_LARGE = 10054
 WRONG_LAST = frozenset({10071, 10164})
@@ -68,6 +69,10 @@ class Rejected(Error):
     def __init__(self, message: str, err_code: int) -> None:
         super().__init__(message)
         self.err_code = err_code
+
+
+class Full(Unavailable):
+    """The broker, or the stream, may store no more."""
 
 
 @attrs.frozen
@@ -180,19 +185,39 @@ class Stream:
         if code == TOO_LARGE:
             raise TooLarge(f"{subject}: {len(data)} bytes: {why}")
         if code in FULL:
-            raise Unavailable(f"{self.name} is full: {why}")
+            raise Full(f"{self.name} is full: {why}")
         if said.error.code == 503:
             raise Unavailable(f"{self.name}: {why}")
         raise Rejected(f"{subject}: {why}", code)
 
+    async def purge(self, subject: str) -> None:
+        """Remove all messages of a subject, and leave no mark of them."""
+        await self.ask(f"STREAM.PURGE.{self.name}", {"filter": subject}, dict[str, Any])
+
     async def last(self, subject: str) -> Message | None:
-        """The last message of a subject."""
-        return await self._direct(f"$JS.API.DIRECT.GET.{self.name}.{subject}", b"")
+        """The last message of a subject. Any replica answers; what that one has not got yet, the leader has."""
+        found = await self._direct(f"$JS.API.DIRECT.GET.{self.name}.{subject}", b"")
+        if found is None and self.config["num_replicas"] > 1:
+            found = await self._of_the_leader(subject)
+        return found
 
     async def following(self, subject: str, sequence: int) -> Message | None:
         """The first message of a subject at or after a sequence."""
         query = msgspec.json.encode({"seq": sequence, "next_by_subj": subject})
         return await self._direct(f"$JS.API.DIRECT.GET.{self.name}", query)
+
+    async def _of_the_leader(self, subject: str) -> Message | None:
+        try:
+            found = await self.ask(f"STREAM.MSG.GET.{self.name}", {"last_by_subj": subject}, _Found)
+        except Rejected as error:
+            if error.err_code != NO_MESSAGE:
+                raise
+            return None
+        stored = found.message
+        lines = (line.partition(":") for line in stored.hdrs.decode().split("\r\n")[1:] if line)
+        headers = {name: value.strip() for name, _, value in lines}
+        placed = {"Nats-Sequence": str(stored.seq), "Nats-Time-Stamp": stored.time}
+        return Message(subject, stored.data, headers=headers | placed)
 
     async def _direct(self, subject: str, query: bytes) -> Message | None:
         answer = await self._of_the_stream(subject, query, None)
@@ -218,6 +243,21 @@ class Stream:
 @attrs.frozen
 class _Failed:
     error: Problem | None = None
+
+
+@attrs.frozen
+class _Stored:
+    """A message as the API tells it, contents and headers in base64."""
+
+    seq: int
+    time: str
+    data: bytes = b""
+    hdrs: bytes = b""
+
+
+@attrs.frozen
+class _Found:
+    message: _Stored
 
 
 def config(spec: BucketSpec, name: str, subjects: list[str]) -> dict[str, Any]:

@@ -231,7 +231,8 @@ class Follower:
         self._unseen.discard(key)
         if position.stream > self._last:
             gone = is_marker(message)
-            entry = Entry(key, None if gone else message.data, position.stream, position.time)
+            lapsed = "Nats-Marker-Reason" in message.headers
+            entry = Entry(key, None if gone else message.data, position.stream, position.time, lapsed)
             await self._hand(entry)
             self._last = position.stream
             (self._present.discard if gone else self._present.add)(key)
@@ -254,7 +255,7 @@ class Follower:
     async def _caught_up(self) -> None:
         for key in sorted(self._unseen):
             self._present.discard(key)
-            await self._hand(Entry(key, None, self._last, time.time()))
+            await self._hand(Entry(key, None, self._last, time.time(), lapsed=True))
         self._unseen.clear()
         if not self._complete:
             self._complete = True

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import asyncclick as click
@@ -111,10 +112,11 @@ async def start(session: Session) -> None:
         from agent.daemon import run_agent
         from controller.daemon import run_controller
         from osapi.bus.server import serve
+        from osapi.supervise import keep
 
         async with trio.open_nursery() as broker:
             with setting.state.lock("nats"):
-                await broker.start(serve, settings)
+                await broker.start(keep, "nats", partial(serve, settings), {})
                 async with trio.open_nursery() as daemons:
                     url = await daemons.start(run_controller, config, setting.state, stop)
                     await daemons.start(run_agent, config, setting.state, stop)
@@ -171,6 +173,7 @@ async def agent_start(session: Session) -> None:
 async def nats_server_start(session: Session) -> None:
     from osapi.bus.server import serve
     from osapi.embedded import server_settings
+    from osapi.supervise import keep
 
     setting = settle(session)
     settings = server_settings(setting.config, setting.state, secure=setting.secure)
@@ -178,7 +181,7 @@ async def nats_server_start(session: Session) -> None:
     async def broker(stop: trio.Event, task_status: trio.TaskStatus[None]) -> None:
         with setting.state.lock("nats"):
             async with trio.open_nursery() as nursery:
-                await nursery.start(serve, settings)
+                await nursery.start(keep, "nats", partial(serve, settings), {})
                 task_status.started()
                 await stop.wait()
                 nursery.cancel_scope.cancel()

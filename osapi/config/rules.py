@@ -5,6 +5,9 @@ from itertools import combinations
 
 from osapi.config.schema import Auth, Config
 
+SHORTEST = 3.0
+"""Seconds that the registry must keep a beat for at least."""
+
 Violation = tuple[str, str]
 """A dotted key, and what is wrong with its value."""
 
@@ -60,12 +63,11 @@ def _buckets(config: Config) -> Iterator[Violation]:
 
 
 def _beats(config: Config) -> Iterator[Violation]:
-    from osapi.registry import BEAT
-
-    if config.nats.registry.ttl <= BEAT:
+    ttl = config.nats.registry.ttl
+    if ttl < SHORTEST:
         yield (
             "nats.registry.ttl",
-            f"{config.nats.registry.ttl} is not longer than a beat; allowed: above {BEAT:.0f}s, such as 30s",
+            f"{ttl} leaves no time to beat; allowed: {SHORTEST:.0f}s or more, such as 30s",
         )
 
 

@@ -21,7 +21,7 @@ JOB = Job(
     hosts=[JobHost(machine_id="m", hostname="web")],
     user="anna",
     created=now(),
-    expires=now() + timedelta(seconds=30),
+    expires=now() + timedelta(hours=1),
     modifies=True,
     repeatable=False,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 PATIENCE = 30.0
 
@@ -21,6 +22,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def eventually(check: Callable[[], Any], *, within: float = PATIENCE) -> Any:
@@ -33,14 +39,18 @@ def eventually(check: Callable[[], Any], *, within: float = PATIENCE) -> Any:
 
 
 class Daemon:
-    """One process of OSAPI, its output in a file."""
+    """One process of OSAPI, its output in a file that former ones of its name may have begun."""
 
-    def __init__(self, words: list[str], env: Mapping[str, str], log: Path) -> None:
-        self.words, self.env, self.log = words, dict(env), log
+    def __init__(
+        self, words: list[str], env: Mapping[str, str], log: Path, ready: Callable[["Daemon"], bool]
+    ) -> None:
+        self.words, self.env, self.log, self.ready = words, dict(env), log, ready
         self.process: subprocess.Popen[bytes] | None = None
+        self.begin = 0
 
     def start(self) -> "Daemon":
-        with self.log.open("wb") as out:
+        with self.log.open("ab") as out:
+            self.begin = out.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "osapi.cli.main", *self.words],
                 env={**os.environ, **self.env},
@@ -48,6 +58,10 @@ class Daemon:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+        return self
+
+    def until_ready(self) -> "Daemon":
+        eventually(lambda: self.ready(self))
         return self
 
     def said(self, words: str) -> bool:
@@ -58,7 +72,25 @@ class Daemon:
 
     @property
     def text(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
+        """What it has said, without what its predecessors did."""
+        return self.log.read_bytes()[self.begin :].decode() if self.log.exists() else ""
+
+    @property
+    def family(self) -> list[psutil.Process]:
+        """It and all that it has started."""
+        assert self.process
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def freeze(self) -> None:
+        """Stop it and all that it has started, until `thaw`."""
+        for process in self.family:
+            process.suspend()
+        eventually(lambda: all(p.status() == psutil.STATUS_STOPPED for p in self.family))
+
+    def thaw(self) -> None:
+        for process in self.family:
+            process.resume()
 
     def send(self, number: signal.Signals) -> None:
         assert self.process
@@ -78,12 +110,29 @@ class Daemon:
 
     def close(self) -> None:
         if self.process and self.process.poll() is None:
+            self.thaw()
             self.process.terminate()
             try:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+def start(*daemons: Daemon) -> None:
+    """Start some at once, and wait until all are ready."""
+    for daemon in daemons:
+        daemon.start()
+    for daemon in daemons:
+        daemon.until_ready()
+
+
+def kill(*daemons: Daemon) -> None:
+    """SIGKILL, all in the same moment; commands that an agent had started go on."""
+    for daemon in daemons:
+        daemon.send(signal.SIGKILL)
+    for daemon in daemons:
+        daemon.wait()
 
 
 class Installation:
@@ -112,36 +161,41 @@ class Installation:
     def token(self) -> str:
         return (self.folder / "state" / "admin.token").read_text().strip()
 
-    def daemon(self, name: str, *words: str, **env: str) -> Daemon:
-        found = Daemon(list(words), {**self.env, **env}, self.folder / f"{name}.log")
+    def daemon(
+        self, name: str, *words: str, ready: Callable[[Daemon], bool] = lambda _: True, **env: str
+    ) -> Daemon:
+        found = Daemon(list(words), {**self.env, **env}, self.folder / f"{name}.log", ready)
         self.daemons.append(found)
         return found.start()
 
     def everything(self) -> Daemon:
         """`osapi start`, ready."""
-        daemon = self.daemon("osapi", "start")
-        eventually(lambda: daemon.said("OSAPI is up"))
-        return daemon
+        return self.daemon("osapi", "start", ready=lambda daemon: daemon.said("OSAPI is up")).until_ready()
 
     def broker(self) -> Daemon:
         """The broker, listening."""
-        daemon = self.daemon("broker", "nats", "server", "start")
-        eventually(lambda: self._listens(self.broker_port) or daemon.said("never"))
-        return daemon
+
+        def ready(daemon: Daemon) -> bool:
+            return listens(self.broker_port) or daemon.said("never")
+
+        return self.daemon("broker", "nats", "server", "start", ready=ready).until_ready()
 
     def controller(self, name: str = "controller", **env: str) -> Daemon:
         """A controller, ready."""
-        daemon = self.daemon(name, "controller", "start", **env)
-        eventually(lambda: daemon.said("OSAPI is up"))
-        return daemon
+
+        def ready(daemon: Daemon) -> bool:
+            return daemon.said("OSAPI is up")
+
+        return self.daemon(name, "controller", "start", ready=ready, **env).until_ready()
 
     def agent(self, name: str, *, labels: str = "", **env: str) -> Daemon:
         """An agent that calls itself `name`, with a state directory and a machine id of its own; ready."""
         password = self.folder / "state" / "broker.password"
-        daemon = self.daemon(
+        return self.daemon(
             name,
             "agent",
             "start",
+            ready=lambda daemon: daemon.said("agent ready"),
             **{
                 "OSAPI_STATE_DIR": str(self.folder / f"state-{name}"),
                 "OSAPI_AGENT_HOSTNAME": name,
@@ -152,9 +206,7 @@ class Installation:
                 "OSAPI_AGENT_NATS_AUTH_PASSWORD": password.read_text().strip(),
                 **env,
             },
-        )
-        eventually(lambda: daemon.said("agent ready"))
-        return daemon
+        ).until_ready()
 
     def cli(self, *words: str, check: int | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """The real command line, as a user of this machine would call it."""
@@ -180,13 +232,24 @@ class Installation:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60)
 
+    def beside(self, name: str) -> "Installation":
+        """Another machine of this installation, for a second controller: the same broker, users and keys."""
+        other = Installation(self.folder / name)
+        other.folder.mkdir()
+        other.daemons = self.daemons
+        own = self.folder / "state"
+        other.env |= {
+            "OSAPI_CONTROLLER_NATS_PORT": str(self.broker_port),
+            "OSAPI_CONTROLLER_API_SECURITY_SIGNING_KEY": (own / "signing.key").read_text().strip(),
+            "OSAPI_CONTROLLER_NATS_AUTH_TYPE": "user_pass",
+            "OSAPI_CONTROLLER_NATS_AUTH_USERNAME": "osapi",
+            "OSAPI_CONTROLLER_NATS_AUTH_PASSWORD": (own / "broker.password").read_text().strip(),
+        }
+        return other
+
     def close(self) -> None:
         for daemon in reversed(self.daemons):
             daemon.close()
-
-    def _listens(self, port: int) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from fuzzed import Careful, EXPECTED_LEVELS, Fuzzed, fuzzed
-from rehearsal import rehearse
+
+pytest.register_assert_rewrite("fuzzed", "rehearsal")
+
+from fuzzed import EXPECTED_LEVELS, Careful, Fuzzed, fuzzed  # noqa: E402 - after they are registered
+from rehearsal import rehearse  # noqa: E402 - the same
 
 
 @pytest.fixture(scope="session")

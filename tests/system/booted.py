@@ -5,9 +5,11 @@ Broker, controller, command line and the tests themselves are in the network of 
 
 import ctypes
 import fcntl
+import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -101,6 +103,30 @@ class Host:
     def cut(self) -> None:
         """Pull its plug."""
         lab("cut", self.name)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Partitioned: its port is off the switch, which it cannot tell from silence."""
+        port = ("ip", "link", "set", f"v{self.name}")
+        subprocess.run([*port, "nomaster"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*port, "master", "br0"], check=True)
+
+    @contextmanager
+    def impaired(self, *, delay: float, jitter: float, loss: float) -> Iterator[dict[str, int]]:
+        """On a bad cable, each way: delay in ms, loss in per cent; at the end, the frames `carried` and `lost`."""
+        argv = [sys.executable, image.SCRIPTS / "netimp.py", self.name, *map(str, (delay, jitter, loss))]
+        counts: dict[str, int] = {}
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as cable:
+            assert cable.stdout
+            try:
+                assert cable.stdout.readline()
+                yield counts
+            finally:
+                cable.terminate()
+                counts |= json.loads(cable.stdout.read())
 
     def log(self) -> str:
         """What the agent has told."""

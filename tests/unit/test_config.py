@@ -209,7 +209,7 @@ BAD = [
     ("nats: {kv: {replicas: 6}}", "nats.kv.replicas: 6 is not a number of replicas; allowed: 1 to 5"),
     ("nats: {kv: {max_bytes: -1}}", "nats.kv.max_bytes: -1 is not a size"),
     ("nats: {stream: {discard: all}}", "nats.stream.discard: 'all' is not known; allowed: old, new"),
-    ("nats: {registry: {ttl: 10s}}", "nats.registry.ttl: 10s is not longer than a beat; allowed: above 10s"),
+    ("nats: {registry: {ttl: 2s}}", "nats.registry.ttl: 2s leaves no time to beat; allowed: 3s or more"),
     ("nats: {server: {auth: {type: user_pass}}}", "nats.server.auth.users: empty, and nats.server.auth.type is"),
     ("nats: {server: {auth: {users: [{username: a}]}}}", "users: the value is not a list of users; allowed: a user"),
     ("nats: {server: {auth: {users: [alice]}}}", "users: the value is not a list of users"),
