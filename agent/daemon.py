@@ -9,7 +9,7 @@ import trio
 from agent import dispatch
 from agent.buckets import Buckets
 from agent.carry_out import Work
-from agent.heartbeat import heartbeat, leave, tell_facts
+from agent.heartbeat import heartbeat, leave, remember, tell_facts
 from agent.host import Host
 from agent.identity import Identity, machine_id
 from agent.intake import Intake, settle, take
@@ -55,6 +55,7 @@ async def run_agent(
             intake = Intake(work, section.max_jobs)
             telling = partial(tell_facts, buckets, identity, section.facts.interval)
             beating = partial(heartbeat, buckets, identity, health, config.nats.registry.ttl / BEATS)
+            await remember(buckets, identity, None)
             await services.start(keep, "facts", telling, health)
             async with trio.open_nursery() as running, trio.open_nursery() as taking:
                 running.start_soon(settle, intake)

@@ -1,5 +1,7 @@
 """What the agent says of itself: a beat every ten seconds, the facts of its host, and that the host is known."""
 
+from datetime import UTC, datetime
+
 import structlog
 import trio
 
@@ -8,7 +10,7 @@ from agent.buckets import Buckets
 from agent.dispatch import perform
 from agent.identity import Identity
 from osapi import __version__, wire
-from osapi.bus import layout
+from osapi.bus import Bucket, layout
 from osapi.errors import Unavailable
 from osapi.jobs import now
 from osapi.operations import node
@@ -27,12 +29,12 @@ async def heartbeat(
     task_status: trio.TaskStatus[None],
 ) -> None:
     """Beat every `interval` seconds until cancelled; while the broker is away, try every second."""
-    known = await remember(buckets, identity, None)
+    known = None
     await beat(buckets, identity, health)
     task_status.started()
     pause = min(
         1.0, interval
-    )  # the first beat had to call this component starting; the second corrects it soon
+    )  # the first beat had to call this component starting; the second sets that right
     while True:
         await trio.sleep(pause)
         identity.refresh()
@@ -63,15 +65,24 @@ async def beat(buckets: Buckets, identity: Identity, health: dict[str, Condition
         process=process_usage(),
         sub_components=sub_components(health),
     )
-    await buckets.registry.put(layout.agent(identity.machine_id), wire.encode(said))
+    await tell(buckets.registry, layout.agent(identity.machine_id), wire.encode(said), identity)
 
 
 async def remember(buckets: Buckets, identity: Identity, before: KnownHost | None) -> KnownHost:
     """Leave a record of this host that outlives its beats; jobs can be queued for it while it is away."""
     known = KnownHost(machine_id=identity.machine_id, hostname=identity.hostname, labels=identity.labels)
     if known != before:
-        await buckets.state.put(layout.host(identity.machine_id), wire.encode(known))
+        await tell(buckets.state, layout.host(identity.machine_id), wire.encode(known), identity)
     return known
+
+
+async def tell(bucket: Bucket, key: str, value: bytes, identity: Identity) -> None:
+    """Write what only this agent writes, and learn by it how far the broker's clock is from this machine's."""
+    written = now()
+    await bucket.put(key, value)
+    entry = await bucket.get(key)
+    if entry:
+        identity.skew = datetime.fromtimestamp(entry.created, UTC) - written
 
 
 async def tell_facts(

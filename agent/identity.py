@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import attrs
@@ -24,12 +24,18 @@ class Identity:
     instance: str = attrs.field(factory=lambda: uuid.uuid4().hex)
     started_at: datetime = attrs.field(factory=now)
     facts: Facts = attrs.field(factory=Facts)
+    skew: timedelta = timedelta(0)
+    """How far the broker's clock is ahead of this machine's, as of the last beat."""
 
     hostname: str = attrs.field(init=False)
     """By this name it goes now: the kernel is asked at each beat, not for each job."""
 
     def __attrs_post_init__(self) -> None:
         self.refresh()
+
+    def time(self) -> datetime:
+        """What the time is by the broker's clock: jobs expire by it, however wrong this machine's is."""
+        return now() + self.skew
 
     def refresh(self) -> None:
         """Take the name that the operating system has by now, unless another is configured."""

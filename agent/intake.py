@@ -7,7 +7,6 @@ host waits in line, one for any host is left to an agent that is free.
 
 from collections import OrderedDict
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 
 import attrs
@@ -20,8 +19,7 @@ from osapi import wire
 from osapi.bus import Bus, Message
 from osapi.bus.layout import Subjects
 from osapi.errors import BadInput, Unavailable
-from osapi.jobs import Answer, Id, Job, Reply, State, Taking, now
-from osapi.results import Time
+from osapi.jobs import Answer, Id, Job, Reply, State, Taking
 
 log = structlog.get_logger()
 
@@ -42,7 +40,7 @@ class Intake:
     ended: OrderedDict[str, None] = attrs.field(factory=OrderedDict)
     cancelled: OrderedDict[str, None] = attrs.field(factory=OrderedDict)
 
-    async def judge(self, job: Job, sent: datetime) -> tuple[Taking, Answer | None]:
+    async def judge(self, job: Job) -> tuple[Taking, Answer | None]:
         """What to reply, and the answer there is already, to be sent again."""
         if job.id in self.scopes:
             return Taking.RUNNING, None
@@ -55,7 +53,7 @@ class Intake:
                 return Taking.DONE, interrupted(job, self.work)
         if job.id in self.cancelled:
             return Taking.REFUSED, None
-        if job.expired(max(sent, job.created)):
+        if job.expired(self.work.identity.time()):
             return Taking.EXPIRED, None
         room = self.max_jobs if job.any_host else self.max_jobs + LINE
         return (Taking.ACCEPTED if len(self.scopes) < room else Taking.BUSY), None
@@ -131,8 +129,8 @@ async def consider(
     `BadInput` where it is none, in which case nothing was done.
     """
     identity = intake.work.identity
-    job, sent = wire.decode(Job, message.data), message.headers.get("Osapi-Sent")
-    taking, answer = await intake.judge(job, wire.convert(Time, sent) if sent else now())
+    job = wire.decode(Job, message.data)
+    taking, answer = await intake.judge(job)
     if taking is Taking.ACCEPTED and job.id in intake.scopes:
         taking = Taking.RUNNING  # it came a second time while the journal was asked
     elif taking is Taking.ACCEPTED:

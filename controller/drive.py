@@ -175,13 +175,8 @@ class Driver:
                 await self.send(self.subjects.host(record.job.kind, host), record.id, message)
 
     async def send(self, subject: str, job_id: str, message: bytes) -> None:
-        """Wake an agent; the moment is in a header, so that expiry does not hang on the agent's clock."""
-        await self.bus.publish(
-            subject,
-            message,
-            reply=self.subjects.replies(self.name, job_id),
-            headers={"Osapi-Sent": now().isoformat()},
-        )
+        """Wake an agent."""
+        await self.bus.publish(subject, message, reply=self.subjects.replies(self.name, job_id))
 
     async def expire(self, record: Record) -> None:
         """Nobody takes it any more; who is there is asked, as it may have taken it without our hearing of it."""

@@ -59,13 +59,13 @@ class Submission:
         self.driver.own.add(job.id)
         try:
             revision = await self.bucket.create(layout.job(job.id), wire.encode(job))
-        except Unavailable as error:
-            self.driver.own.discard(job.id)
-            if not isinstance(error, Unconfirmed):
-                raise
+        except Unconfirmed as error:
             raise Unavailable(
                 f"whether job {job.id} was stored is not known, look for it before you submit it again: {error}"
             ) from None
+        except Unavailable:
+            self.driver.own.discard(job.id)
+            raise
         except AlreadyExists:
             self.driver.own.discard(job.id)
             entry = await self.bucket.get(layout.job(job.id))

@@ -34,8 +34,8 @@ def intake(tmp_path):
         yield Intake(work, max_jobs=2)
 
 
-async def taking(intake, job, sent=None):
-    return (await intake.judge(job, sent or now()))[0]
+async def taking(intake, job):
+    return (await intake.judge(job))[0]
 
 
 async def test_a_new_job_is_taken(intake):
@@ -53,13 +53,13 @@ async def test_a_job_that_ended_is_answered_again_and_not_run(intake):
     await intake.work.journal.begin(JOB)
     await intake.work.journal.finish(answer)
 
-    assert await intake.judge(JOB, now()) == (Taking.DONE, answer)
+    assert await intake.judge(JOB) == (Taking.DONE, answer)
 
 
 async def test_a_command_that_was_begun_by_a_former_run_is_answered_as_unknown(intake):
     await intake.work.journal.begin(JOB)
 
-    verdict, answer = await intake.judge(JOB, now())
+    verdict, answer = await intake.judge(JOB)
 
     assert (verdict, answer.state) == (Taking.DONE, State.UNKNOWN)
 
@@ -71,10 +71,14 @@ async def test_what_may_be_repeated_is_begun_again_after_a_crash(intake):
     assert await taking(intake, job) is Taking.ACCEPTED
 
 
-async def test_an_expired_job_is_refused_by_the_moment_it_was_sent(intake):
-    late = JOB.expires + timedelta(seconds=1)
+async def test_a_job_expires_by_the_brokers_clock_however_wrong_this_machines_is(intake):
+    expired = attrs.evolve(JOB, expires=now() - timedelta(seconds=1))
 
-    assert await taking(intake, JOB, sent=late) is Taking.EXPIRED
+    assert await taking(intake, expired) is Taking.EXPIRED
+    intake.work.identity.skew = timedelta(minutes=-5)
+    assert await taking(intake, expired) is Taking.ACCEPTED
+    intake.work.identity.skew = timedelta(hours=2)
+    assert await taking(intake, JOB) is Taking.EXPIRED
 
 
 async def test_a_job_that_was_cancelled_before_it_came_is_refused(intake):

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 from ledger import acknowledged, ended, question, shell, state
-from processes import Daemon, Installation, eventually, kill, start
+from processes import Daemon, Installation, eventually, installation, kill, start
 
 COUNT = count(1)
 
@@ -159,3 +159,18 @@ def test_jobs_that_have_ended_stay_as_they_are(trial, victim):
     assert trial.completed(*trial.repeatable())
     assert [ended(trial.http, job_id) for job_id in jobs] == before
     assert command.lines == 1
+
+
+def test_a_nats_server_that_is_killed_is_started_again_by_the_one_who_had_started_it(tmp_path, ledger):
+    with installation(tmp_path) as site:
+        broker = site.broker()
+        site.controller(), site.agent("web")
+        with site.http() as http:
+            ledger.submit(http, "web")
+            [server] = [each for each in broker.family if each.name() == "nats-server"]
+            server.kill()
+
+            ledger.submit(http, "web", again=True)
+
+            assert ledger.settle(http) == {"completed": 2}
+        assert broker.process.poll() is None

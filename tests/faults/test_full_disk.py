@@ -2,20 +2,22 @@
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from ledger import acknowledged, ended, question, shell
 from processes import eventually
 
-SIZE = "24m"
+MORE_THAN_A_PAGE = "." * 20_000
+"""What there is no room for on a full disk; less may go where the end of a file has some left."""
 
 
 @pytest.fixture
-def disk(site, tmp_path):
-    """The broker's disk, which is small."""
+def disk(site, tmp_path, request):
+    """The broker's disk, which is as small as the test says."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}", "none", str(folder)], check=True)
     site.env["OSAPI_NATS_SERVER_STORE_DIR"] = str(folder / "nats")
     try:
         yield folder
@@ -26,45 +28,69 @@ def disk(site, tmp_path):
 
 def fill(file):
     """Take all that is left of a disk."""
-    with file.open("wb", buffering=0) as ballast:
-        try:
-            while ballast.write(bytes(65536)):
-                pass
-        except OSError:
+    with file.open("wb", buffering=0) as ballast, suppress(OSError):
+        while ballast.write(bytes(65536)):
             pass
 
 
-def test_what_others_fill_the_disk_with_stops_work_until_they_take_it_away(site, disk, ledger, tmp_path):
+@pytest.mark.parametrize("disk", ["24m"], indirect=True)
+def test_a_disk_that_others_fill_stops_work_until_there_is_room_again(site, disk, ledger, tmp_path):
     site.broker(), site.controller()
     agent = site.agent("web")
     go, log = tmp_path / "go", tmp_path / "log"
     with site.http() as http, ThreadPoolExecutor() as beside:
         ledger.submit(http, "web")
-        ledger.settle(http)
-        held = f"echo ran >> {log}; while [ ! -e {go} ]; do sleep 0.05; done"
+        before = ended(http, ledger.acknowledged[1])
+        held = f"echo ran >> {log}; while [ ! -e {go} ]; do sleep 0.05; done; echo {MORE_THAN_A_PAGE}"
         running = acknowledged(shell(http, "web", held))
         eventually(log.exists)
 
         fill(disk / "ballast")
         go.touch()
-        refused = [beside.submit(each, http, "web") for each in (ledger.submit, question)]
-        assert ended(http, ledger.acknowledged[1])["status"] == "completed"
+        ledger.submit(http, "web", then=f": {MORE_THAN_A_PAGE}")
+        refused = beside.submit(question, http, "web")
+        assert ended(http, ledger.acknowledged[1]) == before
         assert http.get("/api/job").json()["total_items"] == 2
         eventually(lambda: agent.said("an answer waits for the broker"))
-        assert refused[1].result().status_code == 503
-        assert len(ledger.acknowledged) == 1
-
         (disk / "ballast").unlink()
 
+        assert list(ledger.acknowledged) == [1]
+        assert refused.result().status_code == 503
         eventually(lambda: question(http, "web").status_code == 202)
         ledger.submit(http, "web")
+        assert ledger.settle(http) == {"completed": 2}
         assert ended(http, running)["status"] == "completed"
         assert log.read_text() == "ran\n"
-        assert ledger.settle(http)["completed"] == 2
 
 
-def test_a_broker_that_may_store_no_more_says_so_and_deleting_jobs_makes_room(site, disk, ledger):
+@pytest.mark.parametrize("disk", ["12m"], indirect=True)
+def test_when_the_broker_may_store_no_more_jobs_are_refused_until_some_are_deleted(site, disk, ledger):
     site.broker(), site.controller(), site.agent("web")
-    padding = f"true # {'.' * 100_000}"
     with site.http() as http:
-        eventually(lambda: ledger.submit(http, "web", then=padding) or ...)
+        ledger.submit(http, "web")
+        before = ended(http, ledger.acknowledged[1])
+
+        def refused():
+            ledger.submit(http, "web", then=f": {'.' * 100_000}")
+            return len(ledger.acknowledged) < len(ledger.submitted)
+
+        eventually(refused)
+        problem = question(http, "web")
+        assert problem.status_code == 503
+        assert "full" in problem.json()["detail"]
+        assert ended(http, ledger.acknowledged[1]) == before
+
+        def deleted():
+            found = [number for number, job_id in ledger.acknowledged.items() if completed(http, job_id)]
+            for number in found[1:]:
+                assert http.delete(f"/api/job/{ledger.acknowledged.pop(number)}").status_code == 204
+            return len(ledger.acknowledged) < 10
+
+        eventually(deleted)
+        eventually(lambda: question(http, "web").status_code == 202)
+        assert ledger.settle(http)["completed"] == len(ledger.acknowledged)
+        assert ended(http, ledger.acknowledged[1]) == before
+
+
+def completed(http, job_id):
+    return http.get(f"/api/job/{job_id}").json()["status"] == "completed"

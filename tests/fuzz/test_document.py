@@ -108,7 +108,9 @@ def test_every_request_is_answered_as_the_document_says(target, senders, asking)
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=cases(asking), place=st.sampled_from([None, *TARGETS]), job_id=st.sampled_from([None, *job_ids]))
+    @given(
+        case=cases(asking), place=st.sampled_from([None, *TARGETS]), job_id=st.sampled_from([None, *job_ids])
+    )
     def ask(case: Case, place: str | None, job_id: str | None) -> None:
         put(case, asking, place, job_id)
         nobody, reader, admin = (senders[role].send(case) for role in ("", "read", "admin"))

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
@@ -42,7 +42,8 @@ GARBAGE = {
     "a header without end": ALIVE + b"a" * 200_000,
     "NUL in a header": ALIVE + b"A\0B: c\r\n\r\n",
     "folded lines": ALIVE + b"A: b\r\n c: d\r\n\r\n",
-    "bytes in headers": ALIVE + b"Authorization: Bearer \xff\r\nCookie: \xff=\xfe\r\nX-Request-Id: \xff\r\n\r\n",
+    "bytes in headers": ALIVE
+    + b"Authorization: Bearer \xff\r\nCookie: \xff=\xfe\r\nX-Request-Id: \xff\r\n\r\n",
     "a length below zero": EXEC + b"Content-Length: -1\r\n\r\n",
     "a length beyond all": EXEC + b"Content-Length: 99999999999999999999999\r\n\r\n",
     "two lengths": EXEC + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
@@ -120,9 +121,13 @@ def test_what_comes_byte_by_byte_is_answered(address):
 def test_requests_in_one_go_are_answered_in_order(address):
     numbered = [ALIVE + b"X-Request-Id: number-%d\r\n\r\n" % number for number in range(100)]
 
-    answer = exchange(address, *numbered[:-1], ALIVE + b"X-Request-Id: number-99\r\nConnection: close\r\n\r\n", ends=False)
+    answer = exchange(
+        address, *numbered[:-1], ALIVE + b"X-Request-Id: number-99\r\nConnection: close\r\n\r\n", ends=False
+    )
 
-    found = [line.partition(b": ")[2] for line in answer.split(b"\r\n") if line.lower().startswith(b"x-request-id")]
+    found = [
+        line.partition(b": ")[2] for line in answer.split(b"\r\n") if line.lower().startswith(b"x-request-id")
+    ]
     assert found == [b"number-%d" % number for number in range(100)]
 
 
