@@ -6,7 +6,6 @@ modifications of a host are about is compared before and after.
 """
 
 import json
-import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -121,7 +120,7 @@ def looks(name: str) -> object:
     """What a file is and holds."""
     path = Path(name)
     if path.is_symlink():
-        return os.readlink(path)
+        return str(path.readlink())
     return (path.read_bytes(), path.stat().st_mode) if path.exists() else None
 
 
