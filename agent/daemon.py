@@ -43,10 +43,7 @@ async def run_agent(
     bus = connect(section.nats)
     health: dict[str, Condition] = {}
     subjects = Subjects(section.nats.namespace)
-    with (
-        state.lock("agent"),
-        Journal.open(state.agent / "journal.db") as journal,
-    ):
+    with state.lock("agent"), Journal.open(state.agent / "journal.db") as journal:
         async with trio.open_nursery() as services:
             await services.start(keep, "bus", bus.run, health)
             await alone(bus, subjects, identity)
