@@ -45,9 +45,9 @@ LATE = 5.0
 GOODBYE = 1.0
 """Seconds that leaving may take."""
 
-UNREAD = 20
-"""Seconds after which the kernel ends a connection whose client takes nothing (tcp(7)); hypercorn would wait for
-it for ever, also at the end.
+UNREAD, IDLE = 20, 60
+"""Seconds after which the kernel ends a connection whose client takes nothing, and after which it looks whether a
+silent one is still there (tcp(7)); hypercorn would wait for both for ever, for the first also when it stops.
 """
 
 
@@ -91,6 +91,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD * 1000)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE)
         listener.bind((host, port))
         listener.listen(1024)
         listener.setblocking(False)

@@ -5,6 +5,7 @@ again now and then until it has answered. Agents drop what they know, so two con
 """
 
 import math
+import random
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -90,15 +91,15 @@ class Driver:
         if reply.taking in TOLD:
             before = record.states.get(host)
             self.busy.pop(record.id, None)
-            record.hostnames.setdefault(host, reply.hostname)
             if record.holder not in {None, host}:
                 return  # another agent does it, and this one is about to learn that
             self.jobs.move(record, host, TOLD[reply.taking])
             if before in {None, State.SUBMITTED}:
                 self.events.tell(record.id, EventKind.ACCEPTED, host, reply.hostname)
         elif reply.taking is Taking.BUSY:
+            if record.id not in self.busy:
+                record.wake()  # the pause was meant for an agent that is silent
             self.busy[record.id] = min(self.busy.get(record.id, BUSY) * 2, FIRST)
-            record.wake()
         elif reply.taking is Taking.EXPIRED and host in record.states and record.holder in {None, host}:
             await self.close(record, [host], State.LOST if record.states[host] in BEGUN else State.EXPIRED)
 
@@ -150,15 +151,24 @@ class Driver:
         if record.holder is None:
             if now() >= record.expires:
                 await self.close_any(record, State.EXPIRED)
-            elif record.job:
-                await self.send(self.subjects.any(record.job.kind), record.id, wire.encode(record.job))
+            else:
+                await self.offer(record)
         elif self.hosts.online(record.holder):
             await self.dispatch(record, [record.holder])
         elif record.job and record.job.repeatable and now() < record.expires:
             await self.take_back(record, record.holder)
-            await self.send(self.subjects.any(record.job.kind), record.id, wire.encode(record.job))
+            await self.offer(record)
         else:
             await self.close(record, [record.holder], State.UNKNOWN)
+
+    async def offer(self, record: Record) -> None:
+        """Send an `_any` job to whoever is free; again only to those it was meant for, as others may have come."""
+        there = [host for host in record.hostnames if self.hosts.online(host)]
+        if record.job and not record.offered and now() - record.created < timedelta(seconds=FIRST):
+            record.offered = True
+            await self.send(self.subjects.any(record.job.kind), record.id, wire.encode(record.job))
+        elif there:
+            await self.dispatch(record, [random.choice(there)])
 
     async def take_back(self, record: Record, holder: str) -> None:
         """Take the lease of a job from a host that is gone, unless another controller just did."""

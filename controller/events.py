@@ -7,6 +7,7 @@ to another one is told that there may be a gap, and never left to guess.
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ import trio
 
 from controller.projection import Record
 from osapi import wire
-from osapi.bus import Bus
+from osapi.bus import Bus, Message
 from osapi.bus.layout import Subjects
 from osapi.errors import BadInput
 from osapi.jobs import Event, EventKind, now
@@ -98,26 +99,28 @@ class Events:
         """Server-sent events of one job, until it has ended, or of all (HTML Standard, section 9.2)."""
         job_id = record.id if record else None
         position = self.position(resume) if resume else None
+        opening: list[bytes] = []
         if resume and position is None:
-            yield self._frame(
-                self.last, "gap", wire.encode({"after": resume, "reason": "no longer kept here"})
-            )
+            missed = {"after": resume, "reason": "no longer kept here"}
+            opening.append(self._frame(self.last, "gap", wire.encode(missed)))
         if position is None:
             replayed = self.since(0, job_id) if record else []
             whole = bool(replayed) and replayed[0].kind == EventKind.SUBMITTED.value
             position = 0 if whole and not resume else self.last
             if record and position:
-                yield self._frame(self.last, "state", wire.encode(snapshot(record)))
+                opening.append(self._frame(self.last, "state", wire.encode(snapshot(record))))
         ended = bool(record and record.final and not self.since(position, job_id))
+        for frame in opening:
+            yield frame
         while not ended:
-            arrived = self._arrived
             if position < self.last and self.position(f"{self.run}-{position}") is None and position:
-                yield self._frame(self.last, "gap", wire.encode({"reason": "the reader was too slow"}))
                 position = self.last
-            for told in self.since(position, job_id):
+                yield self._frame(position, "gap", wire.encode({"reason": "the reader was too slow"}))
+            # taken together, as more may come while these are sent
+            arrived, news, position = self._arrived, self.since(position, job_id), self.last
+            for told in news:
                 yield self._frame(told.number, told.kind, told.data)
                 ended = ended or (record is not None and told.kind in LAST)
-            position = self.last if not ended else position
             if not ended and position == self.last:
                 yield await self._quiet(arrived)
 
@@ -145,7 +148,14 @@ async def follow_events(
         await bus.flush()
         task_status.started()
         async for message in messages:
-            try:
-                events.add(wire.decode(Event, message.data))
-            except BadInput as error:
-                log.warning("an event that cannot be read was passed over", error=str(error))
+            take_in(events, message)
+            with suppress(trio.WouldBlock):  # all that has come by now, in one turn: an answer may be next
+                while True:
+                    take_in(events, messages.receive_nowait())
+
+
+def take_in(events: Events, message: Message) -> None:
+    try:
+        events.add(wire.decode(Event, message.data))
+    except BadInput as error:
+        log.warning("an event that cannot be read was passed over", error=str(error))

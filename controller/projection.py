@@ -30,7 +30,7 @@ class Record:
 
     `states` has every host it is meant for; of an `_any` job, those that took it. `answers` keeps whole
     answers only while somebody waits for them. `job` is what agents are sent while it is open. `done` is set
-    when every state is final.
+    when every state is final. Of an `_any` job, `offered` says that all were asked, `holder` is who does it.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Record:
     overall: Overall = Overall.SUBMITTED
     updated: datetime | None = None
     cancelled: bool = False
+    offered: bool = False
     holder: str | None = None
     answers: dict[str, Answer] | None = None
     done: trio.Event = attrs.field(factory=trio.Event)
@@ -268,6 +269,7 @@ async def follow_answers(
                 continue
             if seen.value is not None and not jobs.loading:
                 await know(definitions, jobs, "".join(seen.key.split(".")[1:2]))
+                await trio.lowlevel.checkpoint()  # events that came before an answer are told before its end
             jobs.apply(seen)
 
 

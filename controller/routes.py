@@ -17,7 +17,7 @@ from controller.submit import Request, wait
 from osapi import targets, wire
 from osapi.durations import parse
 from osapi.errors import BadInput
-from osapi.operation import Call, Declaration, Operation, annotations, catalogue, parameters
+from osapi.operation import Call, Declaration, Operation, catalogue, parameters
 
 SHARED = {"dry_run", "expires"}
 """Query parameters that belong to the request, not to the operation."""
@@ -60,8 +60,7 @@ async def serve(context: Context, declaration: type[Declaration[Any]], **path: s
 async def read(declaration: type[Declaration[Any]], path: dict[str, str]) -> Declaration[Any]:
     """The parameters of a request, from its path, its query and its body."""
     spec = declaration.spec
-    kinds = annotations(declaration)
-    typed = {name: wire.convert(kinds[name], value, text=True, field=name) for name, value in path.items()}
+    typed = {name: wire.parameter(declaration, name, value) for name, value in path.items()}
     shared = _shared(declaration)
     given = _single(declaration, request.args.to_dict(flat=False))
     query = {name: value for name, value in given.items() if name not in shared}
@@ -149,7 +148,7 @@ def requested(operation: Operation[Any], target: str, caller: Caller, patience: 
     dry_run = request.args.get("dry_run")
     job_id = request.headers.get("Osapi-Job-Id")
     key = request.headers.get("Idempotency-Key") if operation.spec.modifies else None
-    if job_id and not UUID.fullmatch(job_id):
+    if job_id is not None and not UUID.fullmatch(job_id):
         raise BadInput(f"Osapi-Job-Id: {job_id!r} is not a UUID in lower case", "Osapi-Job-Id")
     if key is not None and not 0 < len(key) <= 255:
         raise BadInput("Idempotency-Key: 1 to 255 characters are allowed", "Idempotency-Key")
@@ -157,9 +156,9 @@ def requested(operation: Operation[Any], target: str, caller: Caller, patience: 
         operation=operation,
         target=target,
         user=caller.user,
-        dry_run=wire.convert(bool, dry_run, text=True, field="dry_run") if dry_run else False,
+        dry_run=dry_run is not None and wire.convert(bool, dry_run, text=True, field="dry_run"),
         wait=patience,
-        expires=lifetime(expires) if expires else None,
+        expires=None if expires is None else lifetime(expires),
         job_id=job_id,
         idempotency_key=key,
     )

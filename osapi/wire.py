@@ -44,6 +44,14 @@ def params(declaration: type[D], given: Mapping[str, Any], *, text: bool = False
         raise _in_words(declaration, error) from None
 
 
+def parameter(declaration: type[Declaration[Any]], name: str, given: str) -> Any:
+    """One checked parameter of a declaration, from what stands for it in a path."""
+    try:
+        return convert(annotations(declaration)[name], given, text=True, field=name)
+    except BadInput as error:
+        raise _in_words(declaration, error) from None
+
+
 def convert(kind: type[T], given: Any, *, text: bool = False, field: str = "") -> T:
     """A value of `kind` from plain lists, dicts, strings and numbers; `BadInput` names what is wrong."""
     try:

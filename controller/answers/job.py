@@ -118,7 +118,7 @@ async def cancel(context: Context, call: job.Cancel, caller: Caller) -> job.JobC
         caller.need(operation.spec.permission)
     if record.final:
         raise Conflict(f"job {record.id} has ended already: {record.overall.value}")
-    stopped = sorted(record.hostnames[host] for host in record.open_hosts)
+    stopped = sorted(record.hostnames.get(host, host) for host in record.open_hosts)
     said = {"by": caller.user, "at": now().isoformat()}
     await context.buckets.jobs.put(layout.cancel(record.id), wire.encode(said))
     record.cancelled = True

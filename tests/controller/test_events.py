@@ -109,3 +109,20 @@ async def test_a_reader_that_is_too_slow_is_told():
     found = await read(events, record, f"{events.run}-1", most=1)
 
     assert found == ["gap"]
+
+
+async def test_what_happens_while_an_event_is_sent_is_told_too(autojump_clock):
+    events, record = Events(), record_of(JOB, 1)
+    told(events, EventKind.SUBMITTED)
+    follows = {b"submitted": EventKind.ACCEPTED, b"accepted": EventKind.COMPLETED}
+    seen = []
+
+    with trio.fail_after(60):
+        async for frame in events.stream(record, None):
+            if frame.startswith(b"id"):
+                kind = frame.split(b"\n")[1].removeprefix(b"event: ")
+                seen.append(kind)
+                if kind in follows:
+                    told(events, follows[kind])
+
+    assert seen == [b"submitted", b"accepted", b"completed"]

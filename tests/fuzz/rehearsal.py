@@ -29,6 +29,11 @@ class Asking:
         return next((p for scheme in self.entry["security"] for names in scheme.values() for p in names), "")
 
     @property
+    def example(self) -> dict[str, Any]:
+        """What must be given, by name."""
+        return dict(self.entry.get("x-example", {}))
+
+    @property
     def parameters(self) -> dict[str, dict[str, Any]]:
         return {parameter["name"]: parameter for parameter in self.entry["parameters"]}
 
@@ -63,7 +68,7 @@ def rehearse(target: Fuzzed) -> None:
     with target.client() as http:
         for asking in asked():
             if asking.changes_hosts:
-                example = asking.entry["x-example"]
+                example = asking.example
                 answer = http.request(
                     asking.method,
                     asking.path.format_map({**example, "hostname": "_all"}),

@@ -79,17 +79,16 @@ def unread(installed):
         yield client
 
 
-def exchange(address, *parts, ends=True, patience=10):
-    """What comes back for what is sent, until the other side has ended."""
+def exchange(address, *parts, ends=True, patience=5):
+    """What comes back for what is sent, until the other side has ended, or for a moment if it does not."""
     with socket.create_connection(address) as client:
         client.settimeout(patience)
-        with suppress(ConnectionError):
+        with suppress(OSError):  # hung up on
             for part in parts:
                 client.sendall(part)
             if ends:
                 client.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: client.recv(65536), b""))
-    return b""
+        return read(client)
 
 
 def status(answer):
@@ -135,10 +134,14 @@ def test_an_answer_before_its_body_leaves_the_connection_in_order(target, addres
     """The body comes late, in a packet of its own: what follows on that connection is answered all the same."""
     with socket.create_connection(address) as client:
         client.settimeout(10)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(300):
             client.sendall(EXEC + JSON + b"Content-Length: 20\r\n\r\n")
             client.sendall(b'{"command": "uname"}')
-            assert status(client.recv(65536)) == 401
+            answer = client.recv(65536)
+            assert status(answer) == 401
+            while not answer.endswith(b"}\n"):
+                answer += client.recv(65536)
 
 
 def test_others_are_served_while_hundreds_dawdle(target, address, http):
@@ -146,10 +149,10 @@ def test_others_are_served_while_hundreds_dawdle(target, address, http):
     with ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(address)) for _ in range(300)]
         for number, client in enumerate(clients):
-            client.sendall((ALIVE, EXEC + b"Content-Length: 9\r\n\r\n", b"", H2)[number % 4])
+            client.sendall((ALIVE, EXEC + b"Content-Length: 9\r\n\r\n", H2)[number % 3])
 
         for _ in range(5):
-            for client in clients[::4]:
+            for client in clients[::3]:
                 client.sendall(b"X: y\r\n")
             began = time.monotonic()
             assert http.get("/api/node/_any/uptime").json()["results"][0]["status"] == "ok"
@@ -158,12 +161,11 @@ def test_others_are_served_while_hundreds_dawdle(target, address, http):
     eventually(lambda: process(target).num_fds() <= before + 10)
 
 
-@pytest.mark.parametrize("token", [True, False], ids=["admin", "nobody"])
-@pytest.mark.parametrize("size", [1, 65536], ids=["tiny", "big"])
+@pytest.mark.parametrize(("token", "size"), [(True, 65536), (False, 65536), (False, 1)])
 def test_a_body_without_end_is_refused_and_not_kept(target, address, http, token, size):
     bearer = b"Authorization: Bearer %s\r\n" % target.site.token.encode() if token else b""
     before = process(target).memory_info().rss
-    chunks = b"%x\r\n%s\r\n" % (size, b"x" * size) * max(1, 65536 // size)
+    chunks = b"%x\r\n%s\r\n" % (size, b"x" * size) * (65536 // size)
     answers = []
 
     def send():
@@ -188,9 +190,9 @@ def test_a_body_without_end_is_refused_and_not_kept(target, address, http, token
 
 
 def read(client):
-    """What comes until the other side ends, or resets."""
+    """What comes until the other side ends or resets, or for as long as the client waits."""
     found = b""
-    with suppress(ConnectionError):
+    with suppress(ConnectionError, TimeoutError):
         while data := client.recv(65536):
             found += data
     return found
