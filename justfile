@@ -51,9 +51,9 @@ docs:
 docs-check:
     .venv/bin/python docs/generate.py --check
 
-# Measure: `./justw bench NAME` runs bench/NAME.py with what else is given
-bench name *arguments:
-    @name=$1; shift; exec .venv/bin/python "bench/$name.py" "$@"
+# Measure; `--short` for the form that takes a minute
+bench *arguments:
+    @exec .venv/bin/python bench/run.py "$@"
 
 # Write requirements.lock anew from pyproject.toml; `just lock --upgrade` takes newer versions
 lock *arguments:
