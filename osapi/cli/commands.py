@@ -181,7 +181,7 @@ def _value(parameter: Parameter, given: Any) -> Any:
     if isinstance(kind, inspect.ListType) and not _is_scalar(bare(kind.item_type)):
         return [_json(parameter, text) for text in given]
     if isinstance(kind, inspect.ListType):
-        return list(_items(given))
+        return list(_items(parameter, given))
     return given if _is_scalar(kind) else _json(parameter, given)
 
 
@@ -191,13 +191,17 @@ def _is_scalar(kind: inspect.Type) -> bool:
     )
 
 
-def _items(given: Iterable[Any]) -> Iterator[Any]:
+def _items(parameter: Parameter, given: Iterable[Any]) -> Iterator[Any]:
     """The values of an option that is repeated or separated by commas; double quotes keep a comma."""
     for value in given:
-        if isinstance(value, str) and "," in value:
-            yield from next(csv.reader([value]))
-        else:
+        if not isinstance(value, str) or "," not in value:
             yield value
+            continue
+        try:
+            yield from next(csv.reader([value]))
+        except csv.Error:
+            reason = "is no list: put items with commas or line breaks into double quotes"
+            raise BadInput(f"{parameter.name}: {value!r:.80} {reason}", parameter.name) from None
 
 
 def _pair(parameter: Parameter, text: str) -> tuple[str, str]:

@@ -72,7 +72,8 @@ class Fuzzed:
         """With the admin's token, another, or none ("")."""
         bearer = self.site.token if token is None else token
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        return Careful(base_url=self.site.url, headers=headers, timeout=20, verify=False)  # reads no certificates
+        # without certificates, which take longer to read than most tests
+        return Careful(base_url=self.site.url, headers=headers, timeout=20, verify=False)
 
     def token(self, role: str) -> str:
         return str(self.site.json("token", "generate", "-u", "fuzzer", "-r", role)["token"])

@@ -63,6 +63,14 @@ def asked() -> Iterator[Asking]:
             yield Asking(method.upper(), path, entry)
 
 
+def spring(target: Fuzzed) -> None:
+    """Run a program that is a trap, and see that it is noticed."""
+    with target.site.http() as http:
+        http.post("/api/node/_all/command/exec", json={"command": "touch", "args": ["a", "b"]})
+    assert target.sprung == ["touch a b"]
+    (target.traps / "sprung").unlink()
+
+
 def rehearse(target: Fuzzed) -> None:
     """Ask for each modification as its example has it, as a dry run."""
     with target.client() as http:

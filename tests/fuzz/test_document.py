@@ -20,7 +20,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-EXAMPLES = 16
+EXAMPLES = 12
 LONGEST = 300
 """Characters of a generated value: longer ones take seconds to make, and are in the corpus."""
 

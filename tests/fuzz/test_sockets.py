@@ -67,18 +67,6 @@ def address(target):
     return "127.0.0.1", target.site.port
 
 
-@pytest.fixture(scope="session", autouse=True)
-def unread(installed):
-    """A client that asks for more than the kernel buffers, and never reads; from the first test on."""
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", installed.site.port))
-        client.settimeout(1)
-        with suppress(TimeoutError):
-            client.sendall((b"GET /api/docs HTTP/1.1\r\n" + HOST + b"\r\n") * 1000)
-        yield client
-
-
 def exchange(address, *parts, ends=True, patience=5):
     """What comes back for what is sent, until the other side has ended, or for a moment if it does not."""
     with socket.create_connection(address) as client:

@@ -183,6 +183,16 @@ def test_what_is_no_json_is_refused(data):
         wire.decode(object, data)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_what_is_nested_deeper_than_anything_of_ours_is_refused(opening, closing):
+    for depth in (101, 1_000, 100_000):
+        with pytest.raises(BadInput, match="100 deep"):
+            wire.decode(object, opening * depth + b"1" + closing * depth)
+
+    wire.decode(object, opening * 100 + b"1" + closing * 100)
+    wire.decode(object, b"[" + b"[]," * 1_000 + b'"' + b"[" * 1_000 + b'"]')
+
+
 def test_a_declaration_travels_without_what_is_none():
     assert wire.given(command.Exec(command="uname")) == {"command": "uname", "args": [], "timeout": 30}
 
