@@ -59,9 +59,7 @@ async def carry_out(
                 return None
             started = now()
             performed = attrs.evolve(performed, error="cancelled while it ran")
-            if job.modifies:
-                await work.journal.begin(job)
-            performed = await run(work, job)
+            performed = await begin(work, job)
     answer = work.answer(
         job,
         performed.state,
@@ -77,6 +75,16 @@ async def carry_out(
         with trio.CancelScope(shield=True):
             await work.journal.finish(answer)
     return answer
+
+
+async def begin(work: Work, job: Job) -> Performed:
+    """Run a job, a modification only once it is noted that it begins."""
+    if job.modifies:
+        try:
+            await work.journal.begin(job)
+        except OperationError as error:
+            return Performed(state=State.FAILED, error=str(error), code=error.code)
+    return await run(work, job)
 
 
 async def run(work: Work, job: Job) -> Performed:

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import attrs
+import structlog
 import trio
 
 from osapi import wire
+from osapi.errors import OperationError
 from osapi.jobs import Answer, Job, now
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 KEPT = timedelta(days=1)
 
@@ -62,22 +66,18 @@ class Journal:
             database.close()
 
     async def begin(self, job: Job) -> None:
-        """Note that a modification begins."""
+        """Note that a modification begins. `OperationError` where that cannot be written: then it must not."""
         row = (job.id, wire.encode(job), job.expires.timestamp())
         statement = "insert or replace into journal (id, job, expires) values (?, ?, ?)"
         await self._in_thread(lambda: self._database.execute(statement, row))
 
     async def finish(self, answer: Answer) -> None:
-        """Note how it ended."""
-        row = (wire.encode(answer), answer.job_id)
-        await self._in_thread(
-            lambda: self._database.execute("update journal set answer = ? where id = ?", row)
-        )
+        """Note how it ended; where that cannot be written, and the agent dies, it is told to be unknown."""
+        await self._note("update journal set answer = ? where id = ?", wire.encode(answer), answer.job_id)
 
     async def mark_sent(self, job_id: str) -> None:
-        """Note that the broker has the answer."""
-        statement = "update journal set sent = 1 where id = ?"
-        await self._in_thread(lambda: self._database.execute(statement, (job_id,)))
+        """Note that the broker has the answer; where that cannot be written, it is sent again some day."""
+        await self._note("update journal set sent = 1 where id = ?", job_id)
 
     async def find(self, job_id: str) -> Begun | None:
         """What is known of a job, if it was begun here."""
@@ -96,5 +96,14 @@ class Journal:
             for job, answer, sent in rows
         ]
 
+    async def _note(self, statement: str, *row: bytes | str) -> None:
+        try:
+            await self._in_thread(lambda: self._database.execute(statement, row))
+        except OperationError as error:
+            log.error("something was not noted", job=row[-1], reason=str(error))
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._limiter)
+        try:
+            return await trio.to_thread.run_sync(work, limiter=self._limiter)
+        except sqlite3.Error as error:
+            raise OperationError(f"the journal of the agent cannot be used: {error}") from None
