@@ -16,7 +16,7 @@ from osapi.jobs import now
 from osapi.operations import node
 from osapi.registry import Beat, KnownHost
 from osapi.supervise import Condition
-from osapi.vitals import process_usage, sub_components
+from osapi.vitals import keep_beating, process_usage, sub_components
 
 log = structlog.get_logger()
 
@@ -28,23 +28,19 @@ async def heartbeat(
     interval: float,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Beat every `interval` seconds until cancelled; while the broker is away, try every second."""
+    """Beat every `interval` seconds until cancelled, and keep the record of this host up to date."""
     known = None
+
+    async def again() -> None:
+        nonlocal known
+        identity.refresh()
+        known = await remember(buckets, identity, known)
+        await beat(buckets, identity, health)
+
     await beat(buckets, identity, health)
     task_status.started()
-    pause = min(
-        1.0, interval
-    )  # the first beat had to call this component starting; the second sets that right
-    while True:
-        await trio.sleep(pause)
-        identity.refresh()
-        try:
-            known = await remember(buckets, identity, known)
-            await beat(buckets, identity, health)
-            pause = interval
-        except Unavailable as error:
-            log.warning("no beat", reason=str(error))
-            pause = 1
+    await trio.sleep(min(1.0, interval))  # the first beat had to call this component starting
+    await keep_beating(again, interval)
 
 
 async def beat(buckets: Buckets, identity: Identity, health: dict[str, Condition]) -> None:

@@ -14,7 +14,7 @@ import trio
 from agent import machine, release
 from agent.commands import Emit, Finished, run_program, silent
 from agent.dryrun import Rehearsal
-from agent.files import Disk, Stat
+from agent.files import Disk, Files, Stat
 from agent.machine import Space
 from osapi.errors import CommandFailed, OperationError, Refused
 from osapi.operations.process import Process
@@ -46,10 +46,10 @@ class Host:
     dry: bool = False
     emit: Emit = silent
     threads: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(8), repr=False)
-    files: Disk | Rehearsal = attrs.field(init=False, repr=False)
+    files: Files = attrs.field(init=False, repr=False)
 
     @files.default
-    def _files(self) -> Disk | Rehearsal:
+    def _files(self) -> Files:
         disk = Disk(self.root)
         return Rehearsal(disk) if self.dry else disk
 

@@ -39,7 +39,7 @@ NOBODY = b""
 
 @attrs.define
 class Driver:
-    """Drives the open jobs; `name` is where agents reply to, `own` are the jobs that were submitted here."""
+    """Drives the open jobs, `driven`; `name` is where agents reply to, `own` are those that were submitted here."""
 
     bus: Bus
     subjects: Subjects
@@ -48,6 +48,7 @@ class Driver:
     hosts: Hosts
     events: Events
     name: str
+    driven: dict[str, Record] = attrs.field(factory=dict)
     own: set[str] = attrs.field(factory=set)
     busy: dict[str, float] = attrs.field(factory=dict)
 
@@ -65,6 +66,7 @@ class Driver:
             await self.bus.flush()
             task_status.started()
             self.jobs.opened = opened.send_nowait
+            self.driven.clear()
             for record in self.jobs.records.values():
                 if not record.final:
                     self.own.add(record.id)  # who made them may be gone: they are not waited with
@@ -105,12 +107,13 @@ class Driver:
 
     def wake(self, machine_id: str) -> None:
         """A host is back: what waits for it is dispatched at once."""
-        for record in self.jobs.records.values():
-            if not record.final and (record.any_host or machine_id in record.states):
+        for record in self.driven.values():
+            if record.any_host or machine_id in record.states:
                 record.wake()
 
     async def drive(self, record: Record) -> None:
         """See one job through."""
+        self.driven[record.id] = record
         if record.id not in self.own:
             await self.pause(record, GRACE if record.created.timestamp() > now().timestamp() - GRACE else 0)
         pause = FIRST
@@ -124,6 +127,7 @@ class Driver:
             with trio.move_on_after(self.busy.get(record.id, pause)):
                 await nudge.wait()
             pause = min(pause * 2, MOST, max(self.left(record), FIRST))
+        self.driven.pop(record.id, None)
         self.own.discard(record.id)
         self.busy.pop(record.id, None)
 

@@ -12,7 +12,7 @@ from osapi.errors import Unavailable
 from osapi.jobs import now
 from osapi.registry import ComponentBeat
 from osapi.supervise import Condition
-from osapi.vitals import process_usage, sub_components
+from osapi.vitals import keep_beating, process_usage, sub_components
 
 log = structlog.get_logger()
 
@@ -24,17 +24,14 @@ async def heartbeat(
     interval: float,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """Beat every `interval` seconds until cancelled; while the broker is away, try every second."""
+    """Beat every `interval` seconds until cancelled."""
     started = now()
+
+    async def again() -> None:
+        await registry.put(_key(url), wire.encode(beat(started, health)))
+
     task_status.started()
-    while True:
-        try:
-            await registry.put(_key(url), wire.encode(beat(started, health)))
-        except Unavailable as error:
-            log.warning("no beat", reason=str(error))
-            await trio.sleep(1)
-        else:
-            await trio.sleep(interval)
+    await keep_beating(again, interval)
 
 
 def beat(started: datetime, health: dict[str, Condition]) -> ComponentBeat:

@@ -73,9 +73,9 @@ def _state(state: State, answer: Answer | None) -> AgentState:
 
 
 def _timeline(job: Job, answers: Mapping[str, Answer]) -> Iterator[TimelineEvent]:
-    yield TimelineEvent(
-        timestamp=job.created, event="submitted", message=f"{job.operation} on {job.target} by {job.user}"
-    )
+    again = f", again after {job.reruns}" if job.reruns else ""
+    asked = f"{job.operation} on {job.target} by {job.user}{again}"
+    yield TimelineEvent(timestamp=job.created, event="submitted", message=asked)
     for answer in answers.values():
         steps = (
             ("accepted", answer.accepted),

@@ -1,11 +1,17 @@
-"""What a daemon tells of its own process: how much it uses, and how its components are."""
+"""What a daemon tells of its own process: how much it uses, how its components are, and that it is there."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
 import psutil
+import structlog
+import trio
 
+from osapi.errors import Unavailable
 from osapi.registry import ProcessUsage, SubComponent
 from osapi.supervise import Condition, State
+
+log = structlog.get_logger()
 
 PROCESS = psutil.Process()
 
@@ -27,3 +33,15 @@ def sub_components(health: Mapping[str, Condition]) -> dict[str, SubComponent]:
         )
         for name, condition in health.items()
     }
+
+
+async def keep_beating(beat: Callable[[], Awaitable[None]], interval: float) -> NoReturn:
+    """Beat every `interval` seconds until cancelled; while the broker is away, try every second."""
+    while True:
+        pause = interval
+        try:
+            await beat()
+        except Unavailable as error:
+            log.warning("no beat", reason=str(error))
+            pause = 1.0
+        await trio.sleep(pause)

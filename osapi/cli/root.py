@@ -1,5 +1,6 @@
 """The root of the command line, and its groups that are not read off declarations."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ def summary(child: Child) -> str:
     return child.get_short_help_str(80) if isinstance(child, click.Command) else child.summary
 
 
-class Listing(click.Group):
+class Listing(click.Group, ABC):
     """A group that lists its commands without making them: `summaries` has a line on each.
 
     `shared` are the options that every command below it takes as well.
@@ -52,13 +53,13 @@ class Listing(click.Group):
         super().__init__(name, params=list(shared), context_settings=dict(HELP), **settings)
         self.shared = shared
 
+    @abstractmethod
     def summaries(self) -> Mapping[str, str]:
         """The names of its commands, and a line on each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def find(self, name: str) -> click.Command | None:
         """The command of that name."""
-        raise NotImplementedError
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click asks
         found = self.find(cmd_name)

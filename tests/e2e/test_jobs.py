@@ -117,6 +117,7 @@ def test_a_retry_does_the_same_on_the_same_host(http, stack, tmp_path):
     assert again["status"] == "created"
     assert finished(http, again["job_id"]) == "completed"
     assert count.read_text() == "x\nx\n"
+    assert first in http.get(f"/api/job/{again['job_id']}").json()["timeline"][0]["message"]
     assert http.get(f"/api/job/{again['job_id']}").json()["operation"]["type"] == "command.shell"
 
 
