@@ -47,7 +47,7 @@ async def run_agent(
         async with trio.open_nursery() as services:
             await services.start(keep, "bus", bus.run, health)
             await alone(bus, subjects, identity)
-            buckets = await Buckets.open(bus, specs(config.nats, section.nats.namespace))
+            buckets = await Buckets.open(bus, specs(config, section.nats.namespace))
             work = Work(identity, bus, subjects, buckets, journal)
             intake = Intake(work, section.max_jobs)
             telling = partial(tell_facts, buckets, identity, section.facts.interval)

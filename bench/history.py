@@ -21,7 +21,7 @@ RESULT = msgspec.Raw(b'{"uptime":"26h3m4s"}')
 
 async def history(count: int) -> None:
     config = load(None, os.environ)
-    bus, specs = connect(config.controller.nats), layout.specs(config.nats, config.controller.nats.namespace)
+    bus, specs = connect(config.controller.nats), layout.specs(config, config.controller.nats.namespace)
     async with trio.open_nursery() as nursery:
         await nursery.start(_run, bus)
         jobs, responses = await bus.bucket(specs.jobs), await bus.bucket(specs.responses)

@@ -38,7 +38,7 @@ async def swarm(count: int, prefix: str) -> None:
     with ExitStack() as journals:
         async with trio.open_nursery() as nursery:
             await nursery.start(_run, bus)
-            buckets = await Buckets.open(bus, specs(config.nats, config.agent.nats.namespace))
+            buckets = await Buckets.open(bus, specs(config, config.agent.nats.namespace))
             numbers = iter(range(count))
 
             async def start() -> None:

@@ -130,7 +130,7 @@ async def serve_http(
 async def assemble(config: Config, state: StateDirectory, bus: Bus, health: dict[str, Condition]) -> Context:
     """The parts of a controller, connected with each other; none of them runs yet."""
     nats, api = config.controller.nats, config.controller.api
-    subjects, layout = Subjects(nats.namespace), specs(config.nats, nats.namespace)
+    subjects, layout = Subjects(nats.namespace), specs(config, nats.namespace)
     buckets = Buckets(
         jobs=await bus.bucket(layout.jobs),
         responses=await bus.bucket(layout.responses),

@@ -7,6 +7,7 @@
   x TooLarge              the caller: more than is taken at once           -> 413
   x TooManyRequests       the caller: later                                -> 429
   x Unavailable           the operator: the broker or a bucket is away     -> 503
+  x NoSpace               the operator: a store is full                    -> 507
   x ConfigError           the operator: the configuration                  -> exit 2
   x OperationError        the host could not do it                         -> `failed`
     - NotFound            what is named is not there                       -> 404 where one host was asked
@@ -74,6 +75,12 @@ class Unavailable(Error):
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NoSpace(Error):
+    """A store is full; the message names it, and what limits it."""
+
+    code, status = "no_space", 507
 
 
 class ConfigError(Error):

@@ -5,9 +5,14 @@ declaration: its fields are the parameters, its docstring the documentation, its
 its class keywords the route. REST, OpenAPI, permissions, commands, SDK, dispatch and reference pages are
 read off `spec` and `parameters`.
 
-Class keywords: `GET="/path"` (or PUT, POST, DELETE), and where the default does not fit
+Class keywords: `GET="/path"` (or HEAD, PUT, PATCH, POST, DELETE), and where the default does not fit
 `permission="domain:verb"` ("" is public), `command="words of the command line"`, `success=202`,
-`query=True` (a POST that only reads), `repeatable=False` (never run a second time after a crash).
+`query=True` (a POST that only reads), `repeatable=False` (never run a second time after a crash),
+`uploads=True` (the body is multipart/form-data, with a part `file` of any size beside the parameters).
+
+What `text` and `msgspec.Meta(extra=…)` may say of a field besides: `flag` (its option, without dashes) and
+`aliases` (others that mean the same), `positional` (the command line takes it without the option, too), `secret`
+(never shown), `literal` (`@fact.…` in it stands for itself), `in_query` (in the query, though there is a body).
 """
 
 import re
@@ -24,7 +29,7 @@ import msgspec
 
 R = TypeVar("R", covariant=True)
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 NODE = "/api/node/{target}"
 API = "/api"
@@ -43,6 +48,7 @@ class Spec:
     success: int
     modifies: bool
     repeatable: bool
+    uploads: bool
     returns: Any
     summary: str
     description: str
@@ -55,7 +61,7 @@ class Spec:
     @property
     def has_body(self) -> bool:
         """Whether parameters that are not in the path travel as JSON, rather than in the query."""
-        return self.method in {"POST", "PUT"}
+        return self.method in {"POST", "PUT", "PATCH"}
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +75,11 @@ class Parameter:
     default: Any
     description: str
     flag: str
+    aliases: tuple[str, ...]
+    positional: bool
     secret: bool
+    literal: bool
+    in_query: bool
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
@@ -90,6 +100,7 @@ class Declaration(Generic[R]):
         success: int = 200,
         query: bool = False,
         repeatable: bool = True,
+        uploads: bool = False,
         **route: str,
     ) -> None:
         if prefix is not None:
@@ -98,7 +109,7 @@ class Declaration(Generic[R]):
         [(method, path)] = route.items()
         module = cls.__module__.partition(".")[2].partition(".")[2].replace("_", "-")
         verb = _dashed(cls.__name__)
-        modifies = method != "GET" and not query
+        modifies = method not in {"GET", "HEAD"} and not query
         summary, _, description = cleandoc(cls.__doc__ or "").partition("\n\n")
         domain = module.rpartition(".")[2]
         cls.spec = Spec(
@@ -111,6 +122,7 @@ class Declaration(Generic[R]):
             success=success,
             modifies=modifies,
             repeatable=repeatable,
+            uploads=uploads,
             returns=get_args(cls.__dict__["__orig_bases__"][0])[0],
             summary=summary,
             description=description,
@@ -168,7 +180,11 @@ def _parameter(declaration: type[Declaration[Any]], field: msgspec.inspect.Field
         default=None if field.required else _default(field),
         description=next((meta.description for meta in found if meta.description), ""),
         flag=extra.get("flag", field.name.replace("_", "-")),
+        aliases=extra.get("aliases", ()),
+        positional=extra.get("positional", False),
         secret=extra.get("secret", False),
+        literal=extra.get("literal", False),
+        in_query=extra.get("in_query", False),
     )
 
 
@@ -198,7 +214,9 @@ def catalogue() -> dict[str, type[Declaration[Any]]]:
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             for value in vars(import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, Declaration) and "spec" in vars(value):
-                    found[value.spec.name] = value
+                    assert value is found.setdefault(value.spec.name, value), (
+                        f"{value.spec.name} is declared twice"
+                    )
     return found
 
 

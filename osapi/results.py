@@ -76,3 +76,7 @@ class Results(Generic[R]):
 
 class EventStream:
     """Server-sent events, each with an id that `Last-Event-ID` resumes from."""
+
+
+class Download:
+    """The bytes of a file, as they are stored."""

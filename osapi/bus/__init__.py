@@ -4,8 +4,9 @@
 everything here raises `Unavailable` while the broker is away, at once or when the time for it is over.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 import attrs
@@ -62,7 +63,8 @@ class CaughtUp:
 class BucketSpec:
     """A bucket to create or bring up to date; `ttl` in seconds and `max_bytes` are 0 for no limit.
 
-    With `evict`, a full bucket gives up its oldest entries; without, it refuses new ones.
+    With `evict`, a full bucket gives up its oldest entries; without, it refuses new ones. `chunk` is how many
+    bytes of an object one message holds.
     """
 
     name: str
@@ -71,6 +73,7 @@ class BucketSpec:
     storage: str = "file"
     replicas: int = 1
     evict: bool = False
+    chunk: int = 128 * 1024
 
 
 @attrs.frozen(kw_only=True)
@@ -112,8 +115,50 @@ class Bucket(Protocol):
     async def usage(self) -> Usage: ...
 
 
+@attrs.frozen(kw_only=True)
+class ObjectInfo:
+    """What is known of an object; `sha256` in hex, `size` in bytes, `revision` changes with each put."""
+
+    name: str
+    size: int
+    sha256: str
+    modified: datetime
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    revision: int = 0
+
+
+class ObjectDraft(Protocol):
+    """Contents on their way into the store, where nobody sees them yet."""
+
+    async def write(self, data: bytes) -> None:
+        """Add to the contents; `NoSpace` where the store is full."""
+        ...
+
+    async def commit(
+        self, name: str, *, headers: Mapping[str, str] | None = None, revision: int | None = None
+    ) -> ObjectInfo:
+        """Give the contents a name, in the place of what has it.
+
+        With `revision`, only in the place of that one (0 is none): `Stale` where there is another.
+        """
+        ...
+
+
 class Objects(Protocol):
     """Contents of any size, by name; written and read in chunks, checked by SHA-256 (NATS ADR-20)."""
+
+    def draft(self) -> AbstractAsyncContextManager[ObjectDraft]:
+        """Contents to be; unless they are committed, nothing is left of them."""
+        ...
+
+    async def describe(self, name: str) -> ObjectInfo | None: ...
+    async def list(self) -> list[ObjectInfo]:
+        """All of them, sorted by name."""
+        ...
+
+    def read(self, found: ObjectInfo) -> AsyncIterator[bytes]:
+        """Its contents in pieces; `Error` at their end where they are damaged, or were replaced meanwhile."""
+        ...
 
     async def put(self, name: str, data: bytes) -> str:
         """Write, and return the SHA-256 in hex."""
@@ -173,5 +218,5 @@ class Bus(Protocol):
 
 __all__ = [
     "AlreadyExists", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Message",
-    "NoResponders", "Objects", "ServerInfo", "Stale", "Unconfirmed", "Usage", "Watch",
+    "NoResponders", "ObjectDraft", "ObjectInfo", "Objects", "ServerInfo", "Stale", "Unconfirmed", "Usage", "Watch",
 ]  # fmt: skip

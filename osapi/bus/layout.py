@@ -15,14 +15,20 @@
 | a beat | `agents.<machine id>`, `controller.<name>`, `nats.<name>` in the registry |
 | the facts of a host | `facts.<machine id>` in the bucket of facts |
 | a host that is known | `hosts.<machine id>` in the bucket of state |
+| a file that was deployed | `<machine id>.<SHA-256 of its path>` in the bucket of file states |
+| a blob | `<SHA-256>` in the index of blobs |
 """
 
+from hashlib import sha256
 from typing import Any
 
 import attrs
 
 from osapi.bus import BucketSpec
-from osapi.config import Nats
+from osapi.config import Config
+
+CHUNK = 128 * 1024
+"""Bytes of an object in one message, unless configured otherwise."""
 
 
 @attrs.frozen
@@ -82,6 +88,10 @@ def host(machine_id: str) -> str:
     return f"hosts.{machine_id}"
 
 
+def deployment(machine_id: str, path: str) -> str:
+    return f"{machine_id}.{sha256(path.encode()).hexdigest()}"
+
+
 @attrs.frozen(kw_only=True)
 class Specs:
     """The buckets and object stores of an installation."""
@@ -92,10 +102,14 @@ class Specs:
     facts: BucketSpec
     state: BucketSpec
     objects: BucketSpec
+    file_state: BucketSpec
+    blob_index: BucketSpec
+    blobs: BucketSpec
 
 
-def specs(nats: Nats, namespace: str) -> Specs:
+def specs(config: Config, namespace: str) -> Specs:
     """What the configuration says of them. Jobs and answers give up their oldest when they are full."""
+    nats, blobs = config.nats, config.blobs
 
     def named(name: str) -> str:
         return f"{namespace}-{name}" if namespace else name
@@ -117,5 +131,10 @@ def specs(nats: Nats, namespace: str) -> Specs:
         registry=bucket(nats.registry, ttl=nats.registry.ttl),
         facts=bucket(nats.facts, ttl=nats.facts.ttl),
         state=bucket(nats.state),
-        objects=bucket(nats.objects, max_bytes=nats.objects.max_bytes),
+        objects=attrs.evolve(
+            bucket(nats.objects, max_bytes=nats.objects.max_bytes), chunk=nats.objects.max_chunk_size or CHUNK
+        ),
+        file_state=bucket(nats.file_state),
+        blob_index=bucket(blobs.index),
+        blobs=attrs.evolve(bucket(blobs.nats, max_bytes=blobs.nats.max_bytes), chunk=blobs.nats.chunk_size),
     )

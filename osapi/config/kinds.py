@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from ipaddress import ip_network
 from typing import Any, Literal, get_args, get_origin
 
 import attrs
@@ -179,6 +180,17 @@ HOSTNAME = Kind(
     "a host name",
     "letters, digits, '-' and '.', a letter or digit first",
     matching(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252})?"),
+)
+PATH = Kind("an absolute path", "such as /srv/blobs", matching(r"/[^\x00-\x1f\x7f]*"))
+PATHS = Kind("a list of absolute paths", "such as /etc, /srv/*/conf", each(matching(r"/[^\x00-\x1f\x7f]*")))
+S3_NAME = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+S3_BUCKET = Kind("the name of a bucket of S3", "3 to 63 of a-z, 0-9, '.' and '-'", matching(S3_NAME))
+S3_BUCKETS = Kind("a list of buckets of S3", "each 3 to 63 of a-z, 0-9, '.' and '-'", each(matching(S3_NAME)))
+REGION = Kind("a region of S3", "such as us-east-1", matching(SEGMENT))
+NETWORKS = Kind(
+    "a list of addresses and networks",
+    "such as 127.0.0.1 or 169.254.0.0/16",
+    each(lambda value: str(ip_network(value, strict=False))),
 )
 MACHINE_ID = Kind("a machine id", "up to 64 letters, digits, '_' and '-'", matching(r"[A-Za-z0-9_-]{0,64}"))
 

@@ -18,7 +18,7 @@ from osapi.errors import ConfigError
 
 MASK = "****"
 
-NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.", "nats.objects.max_chunk_size")
+NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.")
 """Keys that are understood, since existing files have them, and change nothing."""
 
 NOT_YET = (
@@ -32,7 +32,6 @@ NOT_YET = (
     "agent.process_conditions.",
     "nats.audit.",
     "nats.enrollment.",
-    "nats.file_state.",
     "nats.server.metrics.",
     "nats.server.namespace",
     "telemetry.",

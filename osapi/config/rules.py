@@ -19,6 +19,7 @@ def violations(config: Config) -> Iterator[Violation]:
     yield from _lets_in(config)
     yield from _signed(config)
     yield from _buckets(config)
+    yield from _stores(config)
     yield from _beats(config)
     yield from _roles(config)
 
@@ -56,10 +57,20 @@ def _buckets(config: Config) -> Iterator[Violation]:
         "nats.state.bucket": nats.state.bucket,
         "nats.file_state.bucket": nats.file_state.bucket,
         "nats.enrollment.bucket": nats.enrollment.bucket,
+        "blobs.index.bucket": config.blobs.index.bucket,
     }
     for (first, one), (second, other) in combinations(names.items(), 2):
         if one == other:
             yield second, f"{other!r} is the bucket of {first} already; allowed: a name of its own"
+
+
+def _stores(config: Config) -> Iterator[Violation]:
+    objects, blobs = config.nats.objects.bucket, config.blobs.nats.bucket
+    if objects == blobs:
+        yield (
+            "blobs.nats.bucket",
+            f"{blobs!r} is the bucket of nats.objects.bucket already; allowed: a name of its own",
+        )
 
 
 def _beats(config: Config) -> Iterator[Violation]:

@@ -110,6 +110,7 @@ class Api:
     job_timeout: Period = attrs.field(default=Duration(30))
     rate_limit: RateLimit = RateLimit()
     max_body_bytes: Count = 10 * 1024 * 1024
+    max_upload_bytes: Count = 4 * 1024 * 1024 * 1024
     security: ApiSecurity = ApiSecurity()
 
 
@@ -195,6 +196,19 @@ class AgentPki:
 
 
 @attrs.frozen(kw_only=True)
+class AgentFiles:
+    """Which paths file operations may touch, and which not, `*` standing for any part of a name.
+
+    `refuse` beats `allow`. What the agent keeps, its configuration, /proc, /sys and /dev are refused always.
+    """
+
+    allow: Annotated[list[str], kinds.PATHS] = attrs.field(factory=lambda: ["/"])
+    refuse: Annotated[list[str], kinds.PATHS] = attrs.field(
+        factory=lambda: ["/etc/shadow*", "/etc/gshadow*", "/etc/ssh/ssh_host_*_key"]
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Agent:
     """An empty `hostname` stands for that of the machine, an empty `machine_id` for /etc/machine-id."""
 
@@ -208,6 +222,7 @@ class Agent:
     labels: Annotated[dict[str, str], kinds.LABELS] = attrs.field(factory=dict)
     drain_timeout: Duration = attrs.field(default=Duration(30))
     output_limit_bytes: Count = 1024 * 1024
+    files: AgentFiles = AgentFiles()
     conditions: Conditions = Conditions()
     process_conditions: ProcessConditions = ProcessConditions()
     privilege_escalation: PrivilegeEscalation = PrivilegeEscalation()
@@ -353,6 +368,72 @@ class Nats:
     enrollment: Store = Store(bucket="agent-enrollment")
 
 
+# Blobs; the same for controller and agents.
+
+
+@attrs.frozen(kw_only=True)
+class BlobIndex:
+    """The bucket that says what is known of each blob, wherever its bytes are."""
+
+    bucket: Bucket = "osapi-blob-index"
+    storage: Storage = "file"
+    replicas: Replicas = 1
+
+
+@attrs.frozen(kw_only=True)
+class BlobNats:
+    """Blobs in an object store of the broker."""
+
+    bucket: Bucket = "osapi-blobs"
+    chunk_size: Count = 256 * 1024
+    max_bytes: Size = 0
+    storage: Storage = "file"
+    replicas: Replicas = 1
+
+
+@attrs.frozen(kw_only=True)
+class BlobS3:
+    """Blobs in a bucket of S3 or what speaks its protocol.
+
+    The credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.
+    """
+
+    endpoint: str = ""
+    bucket: Annotated[str, kinds.S3_BUCKET] = "osapi-blobs"
+    region: Annotated[str, kinds.REGION] = "us-east-1"
+
+
+@attrs.frozen(kw_only=True)
+class BlobFs:
+    """Blobs in a folder that the controller and all agents share."""
+
+    path: Annotated[str, kinds.PATH] = "/var/lib/osapi/blobs"
+
+
+@attrs.frozen(kw_only=True)
+class BlobReferences:
+    """Where registered blobs may lie: file:// below `file_roots`, s3:// in `s3_buckets`, https:// anywhere but on
+    this machine, its link, or a cloud's metadata address, unless `allow` names it (addresses or networks).
+    """
+
+    file_roots: Annotated[list[str], kinds.PATHS] = attrs.field(factory=list)
+    s3_buckets: Annotated[list[str], kinds.S3_BUCKETS] = attrs.field(factory=list)
+    http: bool = False
+    allow: Annotated[list[str], kinds.NETWORKS] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class Blobs:
+    """Where uploaded blobs are kept."""
+
+    backend: Literal["nats", "s3", "fs"] = "nats"
+    index: BlobIndex = BlobIndex()
+    nats: BlobNats = BlobNats()
+    s3: BlobS3 = BlobS3()
+    fs: BlobFs = BlobFs()
+    references: BlobReferences = BlobReferences()
+
+
 # The rest.
 
 
@@ -377,6 +458,7 @@ class Config:
     controller: Controller = Controller()
     agent: Agent = Agent()
     nats: Nats = Nats()
+    blobs: Blobs = Blobs()
     telemetry: Telemetry = Telemetry()
 
 

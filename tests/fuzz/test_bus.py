@@ -24,7 +24,7 @@ from osapi.jobs import now
 
 ME = f"machine-{AGENT}"
 SUBJECTS = Subjects()
-SPECS = specs(Config().nats, "")
+SPECS = specs(Config(), "")
 ID = "00000000-0000-4000-8000-0000000000%02x"
 
 BYTES = [
