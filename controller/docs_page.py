@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
 from string import Template
+from urllib.parse import quote
 
 import attrs
 
@@ -101,7 +102,7 @@ def parameter_rows(entry: Schema, components: dict[str, Schema]) -> Iterator[Row
 def body(entry: Schema) -> Schema:
     """The schema of the body of a request; empty where there is none."""
     content: dict[str, dict[str, Schema]] = entry.get("requestBody", {}).get("content", {})
-    return content["application/json"]["schema"] if content else {}
+    return next((media["schema"] for media in content.values()), {})
 
 
 def answer(endpoint: Endpoint, components: dict[str, Schema]) -> tuple[Iterable[Row], str]:
@@ -121,13 +122,16 @@ def curl(endpoint: Endpoint) -> str:
         if parameter["in"] == "path":
             name = parameter["name"]
             value = "_all" if parameter == TARGET else given.pop(name)
-            path = path.replace(f"{{{name}}}", str(value))
+            path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
     streams = "text/event-stream" in endpoint.success.get("content", {})
-    verb = [] if endpoint.method == "GET" else ["-X", endpoint.method]
+    verb = {"GET": [], "HEAD": ["--head"]}.get(endpoint.method, ["-X", endpoint.method])
     lines = [shlex.join(["curl", "-sSN" if streams else "-sS", *verb])]
     if endpoint.permission:
         lines.append('-H "Authorization: Bearer $TOKEN"')
-    if given:
+    if "multipart/form-data" in endpoint.entry.get("requestBody", {}).get("content", {}):
+        lines += [f"-F {shlex.quote(f'{name}={value}')}" for name, value in given.items()]
+        lines.append("-F file=@FILE")
+    elif given:
         lines.append(f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(given))}")
     return " \\\n  ".join([*lines, f'"$OSAPI{path}"'])
 

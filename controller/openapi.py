@@ -9,11 +9,12 @@ import sys
 from typing import Any
 
 from controller.problems import Problem
+from controller.routes import ANSWER
 from controller.schemas import REF, Schema, Schemas, Shapes, example, read, used
 from osapi import __version__
 from osapi.jobs import Event
 from osapi.operation import Declaration, Operation, Parameter, Spec, catalogue, parameters
-from osapi.results import EventStream
+from osapi.results import Download, EventStream
 from osapi.targets import HELP
 
 BEARER = "BearerAuth"
@@ -24,10 +25,11 @@ PROBLEMS = {
     "404": ("NotFound", "What is named is not there."),
     "409": ("Conflict", "It is there already, has changed meanwhile, or the Idempotency-Key was another's."),
     "413": ("TooLarge", "The body is larger than is taken at once."),
-    "415": ("NotJson", "The body is not said to be JSON."),
+    "415": ("OtherType", "The body is not said to be JSON, or of an upload multipart/form-data."),
     "429": ("TooManyRequests", "The token asks too often; `Retry-After` says when to come back."),
     "500": ("Internal", "It failed here; the controller's log has more."),
     "503": ("Unavailable", "The broker is away; `Retry-After` says when to come back."),
+    "507": ("NoSpace", "The store is full."),
 }
 RETRY_LATER = {"429", "503"}
 ALSO_WHEN_UNAVAILABLE = {"health.ready", "health.status"}
@@ -98,6 +100,13 @@ LAST_EVENT_ID = {
 }
 
 
+FILE = {"file": {"type": "string", "format": "binary", "description": "The content, of any size"}}
+"""The part of an upload that is not a parameter."""
+
+
+BINARY = {"type": "string", "format": "binary"}
+
+
 def document() -> dict[str, Any]:
     """The document, as plain dicts; made anew each time."""
     declared = list(catalogue().values())
@@ -150,7 +159,10 @@ def _entry(declaration: type[Declaration[Any]], schemas: Schemas, components: di
     if body := _body(spec, fields, shapes):
         name = f"{_title(spec)}Request"
         components[name] = body
-        entry["requestBody"] = {"required": bool(body["required"]), "content": _content(_ref(name))}
+        entry["requestBody"] = {
+            "required": bool(body["required"]),
+            "content": {_media(spec): {"schema": _ref(name)}},
+        }
     return {key: value for key, value in entry.items() if value not in ("", {})}
 
 
@@ -161,6 +173,8 @@ def command(declaration: type[Declaration[Any]], given: dict[str, Any]) -> str:
     for parameter in parameters(declaration):
         if parameter.name in given:
             words += [f"--{parameter.flag}", str(given[parameter.name])]
+    if declaration.spec.uploads:
+        words += ["--file", "FILE"]
     return shlex.join(words)
 
 
@@ -183,7 +197,7 @@ def _own(spec: Spec, fields: tuple[Parameter, ...], shapes: Shapes) -> list[Sche
             "schema": _undescribed(shapes.parameters[field.name]),
         }
         for field in fields
-        if field.name in spec.in_path or not spec.has_body
+        if field.name in spec.in_path or field.in_query or not spec.has_body
     ]
 
 
@@ -192,8 +206,8 @@ def _undescribed(schema: Schema) -> Schema:
 
 
 def _body(spec: Spec, fields: tuple[Parameter, ...], shapes: Shapes) -> Schema | None:
-    rest = [field for field in fields if field.name not in spec.in_path]
-    if not spec.has_body or not rest:
+    rest = [field for field in fields if field.name not in spec.in_path and not field.in_query]
+    if not spec.has_body or not (rest or spec.uploads):
         return None
     return {
         "type": "object",
@@ -201,8 +215,9 @@ def _body(spec: Spec, fields: tuple[Parameter, ...], shapes: Shapes) -> Schema |
             field.name: shapes.parameters[field.name]
             | ({"description": field.description} if field.description else {})
             for field in rest
-        },
-        "required": [field.name for field in rest if field.required],
+        }
+        | (FILE if spec.uploads else {}),
+        "required": [field.name for field in rest if field.required] + ([*FILE] if spec.uploads else []),
         "additionalProperties": False,
     }
 
@@ -236,22 +251,28 @@ def _success(
     if spec.returns is EventStream:
         stream = {"schema": {"type": "string"}, "x-event": _ref("Event")}
         return {"description": EventStream.__doc__, "content": {"text/event-stream": stream}}
+    if spec.returns is Download:
+        return {"description": Download.__doc__, "content": {"application/octet-stream": {"schema": BINARY}}}
     if spec.returns is type(None):
         return {"description": "Done."}
+    if spec.method == "HEAD":
+        told = {"schema": {"type": "string"}, "description": "What is known, as JSON"}
+        return {"description": "It is there.", "headers": {ANSWER: told}}
     return {"description": "The answer.", "content": _content(returns)}
 
 
 def _item(spec: Spec, returns: Schema, schemas: Schemas) -> Schema:
     """The fields of an outcome, and flat beside them those of the result."""
     result = schemas.components[returns["$ref"].removeprefix(REF)]
+    own = result["properties"]
     outer = {name: schema | {"description": OUTCOME[name]} for name, schema in schemas.outcome.items()}
     first = {name: outer[name] for name in ITEM}
     return {
         "type": "object",
         "description": result.get("description", spec.summary),
         "properties": first
-        | {name: outer.get(name, field) for name, field in result["properties"].items()}
-        | outer,
+        | {name: field if name == "status" else outer.get(name, field) for name, field in own.items()}
+        | {name: schema for name, schema in outer.items() if name not in own},
         "required": list(ITEM),
     }
 
@@ -281,6 +302,7 @@ def _problems(spec: Spec) -> list[str]:
         "429": bool(spec.permission),
         "500": True,
         "503": True,
+        "507": spec.uploads,
     }
     return [status for status, possible in conditions.items() if possible]
 
@@ -303,6 +325,11 @@ def _title(spec: Spec) -> str:
 
 def _ref(name: str) -> Schema:
     return {"$ref": REF + name}
+
+
+def _media(spec: Spec) -> str:
+    """What the body of a request is."""
+    return "multipart/form-data" if spec.uploads else "application/json"
 
 
 def _content(schema: Schema) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """REST, read off the declarations: one view for all operations, and one for all calls."""
 
+import json as ascii_json
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import UnsupportedMediaType
 
+from controller import uploads
 from controller.access import Caller
 from controller.context import HANDLERS, Context
 from controller.problems import json, problem
@@ -18,6 +21,9 @@ from osapi import targets, wire
 from osapi.durations import parse
 from osapi.errors import BadInput
 from osapi.operation import Call, Declaration, Operation, catalogue, parameters
+
+ANSWER = "Osapi-Answer"
+"""Header with what would be the body of an answer to HEAD, as JSON in ASCII."""
 
 SHARED = {"dry_run", "expires"}
 """Query parameters that belong to the request, not to the operation."""
@@ -43,18 +49,47 @@ def mount(app: QuartTrio, context: Context) -> None:
         app.add_url_rule(re.sub(r"{(\w+)}", r"<\1>", spec.path), spec.name, view, methods=[spec.method])
 
 
-async def serve(context: Context, declaration: type[Declaration[Any]], **path: str) -> Response:
+async def serve(context: Context, declaration: type[Declaration[Any]], **raw: str) -> Response:
     """First who asks, then whether that one may, then what is asked, then do it."""
     caller = Caller("", frozenset())
     if declaration.spec.permission:
         caller = context.access.caller(request.headers.get("Authorization"))
         caller.need(declaration.spec.permission)
+    path = {name: decoded(name, value) for name, value in raw.items()}
     target = path.pop("target", "")
+    if declaration.spec.uploads:
+        return await upload(context, declaration, caller)
     params = await read(declaration, path)
     if isinstance(params, Operation):
         return await operate(context, params, target, caller)
     assert isinstance(params, Call)
     return await answer(context, params, caller)
+
+
+def decoded(name: str, raw: str) -> str:
+    """A segment of the path as it was meant (RFC 3986, section 2.1)."""
+    try:
+        return unquote(raw, errors="strict")
+    except UnicodeDecodeError:
+        raise BadInput(f"{name}: {raw!r} is not UTF-8", name) from None
+
+
+async def upload(context: Context, declaration: type[Declaration[Any]], caller: Caller) -> Response:
+    """A call whose body is a form with a file."""
+    fields = parameters(declaration)
+    query = _single(declaration, request.args.to_dict(flat=False))
+    if unknown := query.keys() - {field.name for field in fields if field.in_query}:
+        raise BadInput(f"unknown query parameter `{min(unknown)}`", min(unknown))
+    needed = {field.name for field in fields if field.required}
+    form = await uploads.receive(needed, context.config.controller.api.max_upload_bytes)
+    try:
+        if twice := form.fields.keys() & {field.name for field in fields if field.in_query}:
+            raise BadInput(f"`{min(twice)}` belongs into the query, not into the form", min(twice))
+        call = wire.params(declaration, form.fields | query, text=True)
+        assert isinstance(call, Call)
+        return await answer(context, call, caller)
+    finally:
+        form.close()
 
 
 async def read(declaration: type[Declaration[Any]], path: dict[str, str]) -> Declaration[Any]:
@@ -92,6 +127,8 @@ def _single(declaration: type[Declaration[Any]], query: dict[str, list[str]]) ->
 
 
 async def _body() -> dict[str, Any]:
+    if request.mimetype == "multipart/form-data":
+        raise UnsupportedMediaType("the body is multipart/form-data; allowed: application/json")
     data = await request.get_data(cache=False)
     assert isinstance(data, bytes)
     if not data.strip():
@@ -113,6 +150,8 @@ async def answer(context: Context, call: Call[Any], caller: Caller) -> Response:
         return found
     if found is None:
         return Response(b"", call.spec.success)
+    if call.spec.method == "HEAD":
+        return Response(b"", call.spec.success, {ANSWER: ascii_json.dumps(wire.plain(found))})
     return json(wire.plain(found), call.spec.success)
 
 
