@@ -14,6 +14,7 @@ class Buckets:
     registry: Bucket
     facts: Bucket
     state: Bucket
+    file_state: Bucket
     objects: Objects
 
     @staticmethod
@@ -24,5 +25,6 @@ class Buckets:
             registry=await bus.bucket(specs.registry),
             facts=await bus.bucket(specs.facts),
             state=await bus.bucket(specs.state),
+            file_state=await bus.bucket(specs.file_state),
             objects=await bus.objects(specs.objects),
         )

@@ -14,6 +14,7 @@ from agent.dispatch import Performed, perform
 from agent.identity import Identity
 from agent.journal import Journal
 from agent.output import Output
+from agent.store import Store
 from osapi import __version__, wire
 from osapi.bus import AlreadyExists, Bus, layout
 from osapi.bus.layout import Subjects
@@ -32,6 +33,7 @@ class Work:
     bus: Bus
     subjects: Subjects
     buckets: Buckets
+    store: Store
     journal: Journal
 
     def answer(self, job: Job, state: State, **more: Any) -> Answer:
@@ -98,19 +100,34 @@ async def run(work: Work, job: Job) -> Performed:
         )
     identity = work.identity
     try:
-        given = facts.resolve(job.params, identity.facts, identity.hostname)
-        params = wire.params(operation, given)
+        given = job.params | secrets(job, identity)
+        given = facts.resolve_parameters(operation, given, identity.facts, identity.hostname)
+        params = wire.params(operation, given, resolved=True)
     except (BadInput, OperationError) as error:
         return Performed(state=State.FAILED, error=str(error), code=error.code)
-    host = attrs.evolve(identity.host, hostname=identity.hostname, dry=job.dry_run)
-    if not job.modifies:
-        return await perform(host, params)
+    host = attrs.evolve(
+        identity.host,
+        hostname=identity.hostname,
+        facts=identity.facts,
+        store=work.store,
+        dry=job.dry_run,
+    )
     subject = work.subjects.events(job.id, identity.machine_id)
     async with Output.open(work.bus, subject, job.id, identity.machine_id, identity.hostname) as output:
-        output.tell(EventKind.STARTED)
+        if job.modifies:
+            output.tell(EventKind.STARTED)
         performed = await perform(attrs.evolve(host, emit=output.emit), params)
-    identity.refresh()
+    if job.modifies:
+        identity.refresh()
     return performed
+
+
+def secrets(job: Job, identity: Identity) -> dict[str, Any]:
+    """What is secret among the parameters of a job, which were sealed for this host."""
+    if job.sealed is None:
+        return {}
+    box = job.sealed.get(identity.machine_id, "")
+    return identity.opener.open(box, operation=job.operation, machine_id=identity.machine_id)
 
 
 async def lease(work: Work, job: Job) -> bool:

@@ -205,23 +205,30 @@ class Output:
 async def _end(process: trio.Process) -> None:
     """Leave nothing of it behind; also when cancelled."""
     with trio.CancelScope(shield=True):
-        family: set[Relative] = set()
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with trio.move_on_after(GRACE):
-                await _see_off(process, family, number)
-        if family:
-            log.warning("processes outlive their command", pids=sorted(pid for pid, _ in family))
+        await end_session(process.pid, reap=process.poll)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 await stream.aclose()
 
 
-async def _see_off(process: trio.Process, family: set["Relative"], number: signal.Signals) -> None:
+async def end_session(leader: int, reap: Callable[[], object] = lambda: None) -> None:
+    """End the session that a process leads, with all that descends from it; `reap` is for one of ours."""
+    family: set[Relative] = set()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with trio.move_on_after(GRACE):
+            await _see_off(leader, family, number, reap)
+    if family:
+        log.warning("processes outlive their command", pids=sorted(pid for pid, _ in family))
+
+
+async def _see_off(
+    leader: int, family: set["Relative"], number: signal.Signals, reap: Callable[[], object]
+) -> None:
     """Signal each of a family once, those that are born meanwhile too, until none is left."""
     told: set[Relative] = set()
     while True:
-        process.poll()  # reaps it
-        found = await trio.to_thread.run_sync(relatives, process.pid, frozenset(family))
+        reap()
+        found = await trio.to_thread.run_sync(relatives, leader, frozenset(family))
         family.clear()
         family |= found
         for relative in found - told:

@@ -6,7 +6,8 @@ import attrs
 import structlog
 import trio
 
-from agent import dispatch
+from agent import dispatch, trial
+from agent.broker import BrokerStore
 from agent.buckets import Buckets
 from agent.carry_out import Work
 from agent.heartbeat import heartbeat, leave, remember, tell_facts
@@ -14,12 +15,17 @@ from agent.host import Host
 from agent.identity import Identity, machine_id
 from agent.intake import Intake, settle, take
 from agent.journal import Journal
+from agent.policy import Policy
+from agent.uplink import ToBroker
+from osapi import configfile
+from osapi.blobs.store import Blobs
 from osapi.bus import Bus, NoResponders
 from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
-from osapi.config import Config
+from osapi.config import Config, urls
 from osapi.errors import ConfigError, Unavailable
 from osapi.registry import BEATS
+from osapi.sealed import Opener
 from osapi.state import StateDirectory
 from osapi.supervise import Condition, keep
 
@@ -39,16 +45,19 @@ async def run_agent(
     """Serve jobs until `stop`; then take no more, let those that run end, say goodbye, and return."""
     dispatch.load()
     section = config.agent
-    identity = identify(config)
+    identity = identify(config, state)
     bus = connect(section.nats)
     health: dict[str, Condition] = {}
     subjects = Subjects(section.nats.namespace)
     with state.lock("agent"), Journal.open(state.agent / "journal.db") as journal:
+        await trial.finish(identity.host)
         async with trio.open_nursery() as services:
             await services.start(keep, "bus", bus.run, health)
             await alone(bus, subjects, identity)
             buckets = await Buckets.open(bus, specs(config, section.nats.namespace))
-            work = Work(identity, bus, subjects, buckets, journal)
+            blobs = await Blobs.open(bus, config, section.nats.namespace)
+            store = BrokerStore(identity.machine_id, buckets, blobs)
+            work = Work(identity, bus, subjects, buckets, store, journal)
             intake = Intake(work, section.max_jobs)
             telling = partial(tell_facts, buckets, identity, section.facts.interval)
             beating = partial(heartbeat, buckets, identity, health, config.nats.registry.ttl / BEATS)
@@ -69,12 +78,24 @@ async def run_agent(
             services.cancel_scope.cancel()  # fall silent.
 
 
-def identify(config: Config) -> Identity:
+def identify(config: Config, state: StateDirectory) -> Identity:
     section = config.agent
-    host = Host.detect(labels=section.labels, output_limit=section.output_limit_bytes)
+    host = attrs.evolve(
+        Host.detect(labels=section.labels, output_limit=section.output_limit_bytes),
+        policy=policy(config, state),
+        versions=str(state.agent / "versions"),
+        uplink=ToBroker.of(*urls(section.nats)),
+    )
     if section.privilege_escalation.enabled:
         host = attrs.evolve(host, sudo=("sudo", "-n"))
-    return Identity(machine_id(section.machine_id), host, section.hostname)
+    return Identity(machine_id(section.machine_id), host, Opener.of(state.secrets_key()), section.hostname)
+
+
+def policy(config: Config, state: StateDirectory) -> Policy:
+    """Which paths file operations may touch; not what the agent keeps, is configured by, or proves itself with."""
+    section = config.agent
+    own = (str(state.path), str(configfile.DEFAULT.parent), section.pki.key_dir, section.nats.auth.nkey_file)
+    return Policy(allow=section.files.allow, refuse=section.files.refuse, own=[*filter(None, own)])
 
 
 async def alone(bus: Bus, subjects: Subjects, identity: Identity) -> None:

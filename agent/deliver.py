@@ -42,7 +42,7 @@ async def put(buckets: Buckets, answer: Answer) -> None:
     except TooLarge:
         if answer.data == NOTHING:
             raise
-        name = f"{answer.job_id}/{answer.machine_id}"
+        name = layout.result(answer.job_id, answer.machine_id)
         digest = await buckets.objects.put(name, bytes(answer.data))
         elsewhere = attrs.evolve(answer, data=NOTHING, object=f"{name}@{digest}")
         await buckets.responses.put(key, wire.encode(elsewhere))

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any, TypeVar, get_type_hints
 
 import attrs
@@ -63,7 +63,7 @@ def performs(operation: type[P], *families: str) -> Callable[[Handler[P, R]], Ha
 def load() -> None:
     """Import every provider."""
     package = import_module("agent.providers")
-    for module in iter_modules(package.__path__, f"{package.__name__}."):
+    for module in walk_packages(package.__path__, f"{package.__name__}."):
         import_module(module.name)
 
 

@@ -3,12 +3,13 @@
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
 from agent.host import Host
 from osapi.errors import BadInput, NotFound, OperationError
+from osapi.operation import Operation, parameters
 from osapi.registry import Facts, Route
 from osapi.wire import FACT
 
@@ -124,6 +125,16 @@ def primary_ipv6(table: str) -> str | None:
         if len(row) == 10 and row[1] == "00" and int(row[8], 16) & (UP | REJECT) == UP
     ]
     return min(defaults)[1] if defaults else None
+
+
+def resolve_parameters(
+    operation: type[Operation[Any]], given: Mapping[str, Any], facts: Facts, hostname: str
+) -> dict[str, Any]:
+    """The parameters of an operation, resolved; in those that are literal, `@fact.…` stands for itself."""
+    literal = {parameter.name for parameter in parameters(operation) if parameter.literal}
+    return {
+        name: value if name in literal else resolve(value, facts, hostname) for name, value in given.items()
+    }
 
 
 def resolve(value: Any, facts: Facts, hostname: str) -> Any:

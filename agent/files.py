@@ -1,47 +1,152 @@
-"""Files below a root folder: read, replaced and removed in one step, and never out of place.
+"""Files as a job sees them: what lies under a name, what is wanted of it, and all that can be done to it.
 
-Names are absolute and resolved as chroot(2) would. A link on the way is followed only where the agent's user
-or the owner of the root folder made it (after CHASE_SAFE of systemd): in a folder of someone else's, such as
-`~/.ssh`, nobody can lead the agent to another file. A name that is itself a link is followed by `read`,
-`stat` and `replace`, under the same rule; `remove` removes the link.
-
-All of this blocks; `agent.host` calls it in threads. Errors are `Refused` and those of the operating system.
+`agent.disk` does it; `agent.dryrun` only notes it down. What both must agree on is said here once.
 """
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
-from secrets import token_hex
-from typing import Literal, Protocol
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import BinaryIO, Literal, Protocol
 
 import attrs
 
 from osapi.errors import Refused
 
-LINKS = 40
-"""As many as Linux follows (path_resolution(7))."""
+Kind = Literal["file", "folder", "link", "other"]
+
+KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
+TYPES = {kind: bits for bits, kind in KINDS.items()}
+
+PIECE = 512 * 1024
+"""Bytes of a file that are in memory at once, where it can be of any size."""
+NAMES = 100_000
+"""Names that are listed below one folder at most."""
+
+Step = Callable[[], object]
+"""Called again and again during what may take long; it raises to end it."""
+
+
+def onward() -> None:
+    """Nothing ends it."""
+
+
+@attrs.frozen(kw_only=True)
+class Attributes:
+    """Permission bits and owner that a file or folder shall have; None is kept as it is.
+
+    What is made new belongs to the agent's user and has 0644, a folder 0755.
+    """
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+KEPT = Attributes()
+
+
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
+"""Seconds since the epoch of what a datetime can be."""
 
 
 @attrs.frozen(kw_only=True)
 class Stat:
-    """What lies under a name; `mode` is its permission bits, `size` in bytes."""
+    """What lies under a name; `mode` is its permission bits, `size` in bytes, `modified` in seconds since the epoch."""
 
-    kind: Literal["file", "folder", "other"]
+    kind: Kind
     mode: int
     uid: int
     gid: int
     size: int
+    modified: float
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Stat":
+        return cls(
+            kind=KINDS.get(stat.S_IFMT(found.st_mode), "other"),
+            mode=stat.S_IMODE(found.st_mode),
+            uid=found.st_uid,
+            gid=found.st_gid,
+            size=found.st_size,
+            modified=found.st_mtime,
+        )
+
+    @property
+    def moment(self) -> datetime:
+        """When it was modified, in UTC; beyond the years 1 to 9999, as files can be, the nearest moment there is."""
+        return datetime.fromtimestamp(min(max(self.modified, EARLIEST), LATEST), UTC)
+
+    def given(self, wanted: Attributes) -> "Stat":
+        """The same once `wanted` is so.
+
+        A file that changes hands loses its set-user-ID and set-group-ID bits (chown(2)), unless a mode is wanted.
+        """
+        uid = self.uid if wanted.uid is None else wanted.uid
+        gid = self.gid if wanted.gid is None else wanted.gid
+        mode = self.mode if wanted.mode is None else wanted.mode
+        if wanted.mode is None and self.kind != "folder" and (uid, gid) != (self.uid, self.gid):
+            mode &= ~(stat.S_ISUID | stat.S_ISGID)
+        return attrs.evolve(self, mode=mode, uid=uid, gid=gid)
+
+
+def fresh(kind: Literal["file", "folder"], folder: Stat) -> Stat:
+    """What is made in `folder`: its group goes on to it where it has the set-group-ID bit (inode(7))."""
+    inherited = folder.mode & stat.S_ISGID
+    return Stat(
+        kind=kind,
+        mode=0o644 if kind == "file" else 0o755 | inherited,
+        uid=os.geteuid(),
+        gid=folder.gid if inherited else os.getegid(),
+        size=0,
+        modified=0,
+    )
+
+
+WORDS: dict[Kind, str] = {"file": "a regular file", "folder": "a folder", "link": "a link"}
+
+
+def must_be(kind: Kind, found: Stat | None, name: str) -> None:
+    """`Refused` where there is something of another kind."""
+    if found and found.kind != kind:
+        raise Refused(f"{name} is not {WORDS[kind]}")
+
+
+def must_not_be(kind: Kind, found: Stat | None, name: str) -> None:
+    """`Refused` where there is something of that kind."""
+    if found and found.kind == kind:
+        raise Refused(f"{name} is {WORDS[kind]}")
+
+
+class Draft(Protocol):
+    """A file in the making, which nobody sees under its name before it is committed."""
+
+    def write(self, piece: bytes) -> None:
+        """Add to its end."""
+
+    def commit(self) -> None:
+        """Put it in the place of the file, in one step and for good."""
+
+    def close(self) -> None:
+        """End it; what was not committed is gone."""
 
 
 class Files(Protocol):
-    """What can be done to files; `agent.dryrun` has the implementation that only notes it down."""
+    """What can be done to files.
+
+    Where a thing to be changed is not there, that is `NotFound`; what is of another kind than it must be is `Refused`.
+    """
 
     def read(self, name: str) -> bytes | None:
         """What a regular file holds; None where there is nothing."""
 
-    def stat(self, name: str) -> Stat | None:
+    def open(self, name: str) -> BinaryIO | None:
+        """A regular file to read from; None where there is nothing."""
+
+    def digest(self, name: str, step: Step = onward) -> str | None:
+        """SHA-256 of a regular file, in hex; None where there is nothing."""
+
+    def stat(self, name: str, *, follow: bool = True) -> Stat | None:
         """What lies under a name; None where there is nothing."""
 
     def link(self, name: str) -> str | None:
@@ -50,189 +155,29 @@ class Files(Protocol):
     def glob(self, pattern: str) -> list[str]:
         """The names that match a pattern, sorted."""
 
-    def replace(self, name: str, data: bytes, mode: int | None) -> bool:
-        """Make a file hold exactly `data`; True if that changed it."""
+    def walk(self, name: str, step: Step = onward) -> list[str]:
+        """All names below a folder, each after that of its folder; `Refused` where there are too many."""
+
+    def replace(self, name: str, data: bytes, wanted: Attributes = KEPT, *, parents: bool = True) -> bool:
+        """Make a file hold exactly `data` and be as wanted; True if that changed it."""
+
+    def draft(self, name: str, wanted: Attributes = KEPT, *, parents: bool = True) -> Draft:
+        """Begin a file that will take the place of this one, and be as wanted."""
+
+    def set_attributes(self, name: str, wanted: Attributes, *, follow: bool = False) -> bool:
+        """Make a file or folder be as wanted; True if that changed it. A link is `Refused`, unless followed."""
+
+    def make_folder(self, name: str, wanted: Attributes = KEPT) -> bool:
+        """Have a folder there that is as wanted, with those on the way to it; True if that changed anything."""
 
     def symlink(self, name: str, target: str) -> bool:
         """Make a name a symbolic link to `target`; True if that changed it."""
 
     def remove(self, name: str) -> bool:
-        """Remove a file or a link; True if there was one."""
+        """Remove what is no folder; True if there was something."""
 
+    def remove_folder(self, name: str) -> bool:
+        """Remove an empty folder; True if there was one, `Conflict` where it is not empty."""
 
-@attrs.frozen
-class Disk:
-    """The real files."""
-
-    root: Path
-
-    def read(self, name: str) -> bytes | None:
-        parents, last = self._place(name)
-        try:
-            with self._folder(parents) as folder:
-                return _content(folder, last, name)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def stat(self, name: str) -> Stat | None:
-        try:
-            found = os.lstat(self.root.joinpath(*self.resolve(name)))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        regular, folder = stat.S_ISREG(found.st_mode), stat.S_ISDIR(found.st_mode)
-        return Stat(
-            kind="file" if regular else "folder" if folder else "other",
-            mode=stat.S_IMODE(found.st_mode),
-            uid=found.st_uid,
-            gid=found.st_gid,
-            size=found.st_size,
-        )
-
-    def link(self, name: str) -> str | None:
-        return _target(self.root.joinpath(*self.resolve(name, last=False)))
-
-    def glob(self, pattern: str) -> list[str]:
-        found = self.root.glob(pattern.lstrip("/"))
-        return sorted(f"/{path.relative_to(self.root)}" for path in found)
-
-    def replace(self, name: str, data: bytes, mode: int | None) -> bool:
-        """Owner and mode of an existing file are kept; a new one is 0644, unless `mode` is given."""
-        parents, last = self._place(name)
-        with self._folder(parents, make=True) as folder:
-            before = _entry(folder, last)
-            if before and not stat.S_ISREG(before.st_mode):
-                raise Refused(f"{name} is not a regular file")
-            held = stat.S_IMODE(before.st_mode) if before else 0o644
-            wanted = held if mode is None else mode
-            if before and wanted == held and _content(folder, last, name) == data:
-                return False
-            with _temporary(folder, last) as temporary:
-                _fill(folder, temporary, data, wanted, before)
-        return True
-
-    def symlink(self, name: str, target: str) -> bool:
-        parents, last = self._place(name, last=False)
-        if _target(self.root.joinpath(*parents, last)) == target:
-            return False
-        with self._folder(parents, make=True) as folder, _temporary(folder, last) as temporary:
-            os.symlink(target, temporary, dir_fd=folder)
-        return True
-
-    def remove(self, name: str) -> bool:
-        parents, last = self._place(name, last=False)
-        try:
-            with self._folder(parents) as folder:
-                os.unlink(last, dir_fd=folder)
-                _settle(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
-
-    def resolve(self, name: str, *, last: bool = True) -> tuple[str, ...]:
-        """The folders and the final part of a name, links followed; of the final part only if `last`."""
-        if ".." in PurePosixPath(name).parts:
-            raise Refused(f"{name}: a name must not have `..` in it")
-        trusted = {os.geteuid(), self.root.stat().st_uid}
-        left, found, links = _parts(name), list[str](), 0
-        while left:
-            part = left.pop()
-            path = self.root.joinpath(*found, part)
-            target = _target(path) if part != ".." and (left or last) else None
-            if part == ".." and not found:
-                raise Refused(f"{name}: a link on the way leads out of {self.root}")
-            if part == "..":
-                found.pop()
-            elif target is None:
-                found.append(part)
-            elif path.lstat().st_uid not in trusted or (links := links + 1) > LINKS:
-                raise Refused(f"{name}: the link {path} is not followed: made by another user, or circular")
-            else:
-                found = [] if target.startswith("/") else found
-                left += _parts(target)
-        return tuple(found)
-
-    def _place(self, name: str, *, last: bool = True) -> tuple[list[str], str]:
-        *parents, final = self.resolve(name, last=last) or ("",)
-        if not final:
-            raise Refused(f"{name} is the root folder")
-        return parents, final
-
-    @contextmanager
-    def _folder(self, parts: list[str], *, make: bool = False) -> Iterator[int]:
-        """A descriptor of a folder, reached without following any link, be it put there this moment."""
-        folder = os.open(self.root, os.O_PATH | os.O_DIRECTORY)
-        try:
-            for part in parts:
-                if make and _entry(folder, part) is None:
-                    with suppress(FileExistsError):
-                        os.mkdir(part, 0o755, dir_fd=folder)
-                    _settle(folder)
-                flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
-                inner = os.open(part, flags, dir_fd=folder)
-                os.close(folder)
-                folder = inner
-            yield folder
-        finally:
-            os.close(folder)
-
-
-def _parts(name: str) -> list[str]:
-    """The parts of a name, the first one last."""
-    return [part for part in reversed(name.split("/")) if part not in {"", "."}]
-
-
-def _target(path: Path) -> str | None:
-    try:
-        return str(path.readlink())
-    except OSError:  # not there, or not a link
-        return None
-
-
-def _entry(folder: int, name: str) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
-def _content(folder: int, last: str, name: str) -> bytes:
-    # A pipe or a device in place of a file must not hang the agent: O_NONBLOCK.
-    descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Refused(f"{name} is not a regular file")
-        return file.read()
-
-
-def _fill(folder: int, name: str, data: bytes, mode: int, before: os.stat_result | None) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
-        file.write(data)
-        file.flush()
-        if before:
-            os.fchown(file.fileno(), before.st_uid, before.st_gid)
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _temporary(folder: int, last: str) -> Iterator[str]:
-    """A name to make in `folder`, which then takes the place of `last`, for good."""
-    name = f".osapi-{token_hex(8)}"
-    try:
-        yield name
-        os.replace(name, last, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        if _entry(folder, name):
-            os.unlink(name, dir_fd=folder)
-        raise
-    _settle(folder)
-
-
-def _settle(folder: int) -> None:
-    """Have a change of names outlive a loss of power; a descriptor of O_PATH cannot be synced itself."""
-    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
-    try:
-        os.fsync(readable)
-    finally:
-        os.close(readable)
+    def remove_tree(self, name: str, step: Step = onward) -> bool:
+        """Remove whatever is there, a folder with all in it; True if there was something."""

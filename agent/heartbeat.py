@@ -66,7 +66,12 @@ async def beat(buckets: Buckets, identity: Identity, health: dict[str, Condition
 
 async def remember(buckets: Buckets, identity: Identity, before: KnownHost | None) -> KnownHost:
     """Leave a record of this host that outlives its beats; jobs can be queued for it while it is away."""
-    known = KnownHost(machine_id=identity.machine_id, hostname=identity.hostname, labels=identity.labels)
+    known = KnownHost(
+        machine_id=identity.machine_id,
+        hostname=identity.hostname,
+        labels=identity.labels,
+        secrets_key=identity.opener.public,
+    )
     if known != before:
         await tell(buckets.state, layout.host(identity.machine_id), wire.encode(known), identity)
     return known

@@ -11,6 +11,7 @@ from agent.host import Host
 from osapi.errors import ConfigError
 from osapi.jobs import now
 from osapi.registry import Facts
+from osapi.sealed import Opener
 
 
 @attrs.define
@@ -19,6 +20,8 @@ class Identity:
 
     machine_id: str
     host: Host
+    opener: Opener
+    """Opens the secrets of jobs for this host."""
     named: str = ""
     """The configured name; without one the agent goes by that of the operating system, also after it changed."""
     instance: str = attrs.field(factory=lambda: uuid.uuid4().hex)

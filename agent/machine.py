@@ -1,9 +1,11 @@
-"""The machine as the kernel shows it: processes, network interfaces, file systems.
+"""The machine as the system shows it: processes, network interfaces, file systems, users and groups.
 
 All of this blocks; `agent.host` calls it in threads.
 """
 
+import grp
 import os
+import pwd
 import signal as signals
 import socket
 import time
@@ -26,6 +28,9 @@ DETAILS = (
 
 STATES = {"sleeping": "sleep", "disk-sleep": "blocked", "stopped": "stop", "tracing-stop": "stop"}
 """psutil's words where the API has others."""
+
+NO_ID = 2**32 - 1
+"""The number that no user or group has: to chown(2), it says that an owner is kept."""
 
 
 def processes() -> list[Process]:
@@ -99,6 +104,44 @@ class Space:
     total: int
     used: int
     free: int
+
+
+def user_id(name: str) -> int:
+    """The number of a user, given by name or as a number; `NotFound` where there is none of that name."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return _number(name, "user")
+
+
+def group_id(name: str) -> int:
+    """The number of a group, as `user_id`."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return _number(name, "group")
+
+
+def _number(text: str, kind: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text) < NO_ID:
+        return int(text)
+    raise NotFound(f"there is no {kind} {text}")
+
+
+def user_name(uid: int) -> str:
+    """The name of a user; the number in text where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """The name of a group; the number in text where there is none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
 
 
 def space(folder: Path) -> Space:

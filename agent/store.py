@@ -7,6 +7,7 @@ from typing import Protocol
 from osapi.bus import ObjectInfo
 from osapi.calls.blob import Blob
 from osapi.deployments import Deployment
+from osapi.errors import Unsupported
 
 
 class Store(Protocol):
@@ -35,3 +36,29 @@ class Store(Protocol):
     async def record(self, deployment: Deployment) -> None:
         """Put on record what is deployed at a path now, over whatever revision there is."""
         ...
+
+
+class NoStore:
+    """That of an agent without a broker, as in tests of what needs none: `Unsupported`."""
+
+    async def object(self, name: str) -> ObjectInfo:
+        raise _unsupported(f"object {name}")
+
+    def read_object(self, found: ObjectInfo) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        raise _unsupported(f"object {found.name}")
+
+    async def blob(self, sha256: str) -> Blob:
+        raise _unsupported(f"blob {sha256}")
+
+    def read_blob(self, found: Blob) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        raise _unsupported(f"blob {found.sha256}")
+
+    async def deployment(self, path: str) -> Deployment | None:
+        raise _unsupported(f"record of {path}")
+
+    async def record(self, deployment: Deployment) -> None:
+        raise _unsupported(f"record of {deployment.path}")
+
+
+def _unsupported(what: str) -> Unsupported:
+    return Unsupported(f"this agent has no store, and so no {what}")

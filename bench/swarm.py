@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from agent import dispatch
+from agent.broker import BrokerStore
 from agent.buckets import Buckets
 from agent.carry_out import Work
 from agent.heartbeat import heartbeat, tell_facts
@@ -19,10 +20,12 @@ from agent.host import Host
 from agent.identity import Identity
 from agent.intake import Intake, take
 from agent.journal import Journal
+from osapi.blobs.store import Blobs
 from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
 from osapi.config import load
 from osapi.registry import BEATS
+from osapi.sealed import Opener
 from osapi.state import locate
 
 AT_ONCE = 32
@@ -39,13 +42,17 @@ async def swarm(count: int, prefix: str) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(_run, bus)
             buckets = await Buckets.open(bus, specs(config, config.agent.nats.namespace))
+            blobs = await Blobs.open(bus, config, config.agent.nats.namespace)
             numbers = iter(range(count))
 
             async def start() -> None:
                 for number in numbers:
-                    identity = Identity(f"{prefix}-{number:05}", host, f"{prefix}-{number:05}")
+                    name = f"{prefix}-{number:05}"
+                    identity = Identity(name, host, Opener.of("00" * 32), name)
                     journal = journals.enter_context(Journal.open(folder / f"{identity.machine_id}.db"))
-                    intake = Intake(Work(identity, bus, subjects, buckets, journal), config.agent.max_jobs)
+                    store = BrokerStore(identity.machine_id, buckets, blobs)
+                    work = Work(identity, bus, subjects, buckets, store, journal)
+                    intake = Intake(work, config.agent.max_jobs)
                     parts = (
                         partial(tell_facts, buckets, identity, 3600.0),
                         partial(take, bus, subjects, config.agent.queue_group, intake, nursery),

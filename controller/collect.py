@@ -54,13 +54,17 @@ class Answers:
         return attrs.evolve(answer, data=msgspec.Raw(data))
 
     async def items(self, record: Record) -> list[dict[str, object]]:
-        """One item for each host, in the order of their names; late hosts as failed, with code `no_answer`."""
+        """One item for each host, or each entry of its list, in the order of their names.
+
+        Late hosts are failed, with code `no_answer`.
+        """
         found = await self.of(record)
-        hosts = list(record.states) or list(record.hostnames)[:1]
-        items = [
-            item(found[host]) if host in found else silent(record.hostnames.get(host, record.target), record)
-            for host in hosts
-        ]
+        items: list[dict[str, object]] = []
+        for host in list(record.states) or list(record.hostnames)[:1]:
+            if host in found:
+                items += told(found[host])
+            else:
+                items.append(silent(record.hostnames.get(host, record.target), record))
         return sorted(items, key=lambda each: str(each["hostname"]))
 
 
@@ -72,12 +76,12 @@ def lost(answer: Answer, reason: str) -> Answer:
     )
 
 
-def item(answer: Answer) -> dict[str, object]:
-    """An answer as it travels: the fields of its result flat beside those of its outcome."""
+def told(answer: Answer) -> list[dict[str, object]]:
+    """An answer as it travels: the fields of its result flat beside those of its outcome; of a list, each by itself."""
     try:
-        fields = wire.decode(dict[str, object] | None, answer.data) or {}  # type: ignore[arg-type] # mypy: a union is no type
+        result = wire.decode(dict[str, object] | list[dict[str, object]] | None, answer.data)  # type: ignore[arg-type] # mypy: a union is no type
     except BadInput as error:
-        return item(lost(answer, str(error)))
+        return told(lost(answer, str(error)))
     outcome: Outcome[None] = Outcome(
         hostname=answer.hostname,
         status=STATUS.get(answer.state, Status.FAILED),
@@ -86,7 +90,8 @@ def item(answer: Answer) -> dict[str, object]:
         code=answer.code,
         plan=answer.plan,
     )
-    return wire.flatten(outcome) | fields
+    entries = result if isinstance(result, list) else [result]
+    return [wire.flatten(outcome) | (entry or {}) for entry in entries or [None]]
 
 
 def silent(hostname: str, record: Record) -> dict[str, object]:

@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 import attrs
 
 from controller.access import Access, Caller
+from controller.blob_index import BlobIndex
 from controller.collect import Answers
+from controller.deployments import Deployments
 from controller.drive import Driver
 from controller.events import Events
 from controller.hosts import Hosts
 from controller.projection import Jobs
 from controller.submit import Submission
+from osapi.blobs.store import Blobs
 from osapi.bus import Bucket, Bus, Objects
 from osapi.bus.layout import Subjects
 from osapi.config import Config
@@ -36,6 +39,7 @@ class Buckets:
     registry: Bucket
     facts: Bucket
     state: Bucket
+    file_state: Bucket
     objects: Objects
 
 
@@ -54,7 +58,10 @@ class Context:
     driver: Driver
     answers: Answers
     submission: Submission
+    blobs: Blobs
+    deployments: Deployments
     health: dict[str, Condition]
+    blob_index: BlobIndex = attrs.field(factory=BlobIndex)
     started: datetime = attrs.field(factory=now)
 
 

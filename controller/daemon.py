@@ -13,15 +13,20 @@ from quart_trio import QuartTrio
 
 from controller.access import Access, Rates
 from controller.app import create
+from controller.blob_index import follow_blobs
 from controller.collect import Answers
 from controller.context import Buckets, Context
+from controller.deployments import Deployments, follow_deployments
 from controller.drive import Driver
 from controller.events import Events, follow_events
 from controller.exchange import orderly
 from controller.heartbeat import heartbeat, leave
 from controller.hosts import Hosts, follow
 from controller.projection import Jobs, Record, follow_answers, follow_jobs
+from controller.seed import seed
 from controller.submit import Submission
+from controller.sweep import keep_sweeping
+from osapi.blobs.store import Blobs
 from osapi.bus import Bus
 from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
@@ -137,13 +142,15 @@ async def assemble(config: Config, state: StateDirectory, bus: Bus, health: dict
         registry=await bus.bucket(layout.registry),
         facts=await bus.bucket(layout.facts),
         state=await bus.bucket(layout.state),
+        file_state=await bus.bucket(layout.file_state),
         objects=await bus.objects(layout.objects),
     )
     jobs, hosts, events = Jobs(), Hosts(config.nats.registry.ttl + LATE), Events()
     driver = Driver(bus, subjects, buckets.responses, jobs, hosts, events, secrets.token_hex(4))
     rate = api.rate_limit
+    signing_key = api.security.signing_key or state.signing_key()
     access = Access(
-        Verifier(api.security.signing_key or state.signing_key()),
+        Verifier(signing_key),
         Policy(api.security.roles),
         Rates(rate.per_second, rate.burst),
     )
@@ -158,7 +165,11 @@ async def assemble(config: Config, state: StateDirectory, bus: Bus, health: dict
         events=events,
         driver=driver,
         answers=Answers(buckets.responses, buckets.objects),
-        submission=Submission(buckets.jobs, jobs, hosts, driver, events, layout.jobs.ttl),
+        submission=Submission(
+            buckets.jobs, jobs, hosts, driver, events, layout.jobs.ttl, signing_key.encode()
+        ),
+        blobs=await Blobs.open(bus, config, nats.namespace),
+        deployments=Deployments(),
         health=health,
     )
 
@@ -182,7 +193,11 @@ def parts(context: Context) -> dict[str, Component]:
         "facts": partial(follow, buckets.facts, ">", hosts),
         "registry": partial(follow, buckets.registry, ">", hosts),
         "jobs": partial(follow_jobs, buckets.jobs, jobs),
+        "blobs": partial(follow_blobs, context.blobs.index, context.blob_index),
+        "deployments": partial(follow_deployments, buckets.file_state, context.deployments),
         "answers": partial(follow_answers, buckets.jobs, buckets.responses, jobs),
         "events": partial(follow_events, context.bus, context.subjects, events),
         "dispatch": context.driver.run,
+        "seed": partial(seed, buckets.objects),
+        "sweep": partial(keep_sweeping, context),
     }

@@ -184,8 +184,9 @@ class Driver:
 
     async def dispatch(self, record: Record, hosts: Iterable[str]) -> None:
         if record.job:
-            message = wire.encode(record.job)
+            shared = None if record.job.sealed else wire.encode(record.job)
             for host in hosts:
+                message = shared or wire.encode(record.job.for_host(host))
                 await self.send(self.subjects.host(record.job.kind, host), record.id, message)
 
     async def send(self, subject: str, job_id: str, message: bytes) -> None:

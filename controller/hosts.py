@@ -58,6 +58,11 @@ class Host:
         return said.labels if said else {}
 
     @property
+    def secrets_key(self) -> str:
+        """What secrets are sealed with for it; empty where its agent takes none."""
+        return self.known.secrets_key if self.known else ""
+
+    @property
     def online(self) -> bool:
         return self.beat is not None and self.clock.time() - self.heard < self.silence
 

@@ -16,6 +16,7 @@ from osapi.jobs import Event
 from osapi.operation import Declaration, Operation, Parameter, Spec, catalogue, parameters
 from osapi.results import Download, EventStream
 from osapi.targets import HELP
+from osapi.wire import is_list
 
 BEARER = "BearerAuth"
 PROBLEMS = {
@@ -47,6 +48,10 @@ OUTCOME = {
 
 ITEM = ("hostname", "status", "changed")
 """Those of them that are always there."""
+
+EACH = "One item for each host"
+LISTED = "One item for each entry of each host; a host without any is one item that has none of its fields"
+"""What the items of an answer are; the latter where the result is a list."""
 
 TARGET = {
     "name": "hostname",
@@ -246,8 +251,9 @@ def _success(
     if issubclass(declaration, Operation):
         name = _title(spec)
         components[f"{name}Item"] = _item(spec, returns, schemas)
-        components[f"{name}Results"] = _results(f"{name}Item")
-        return {"description": "One item for each host.", "content": _content(_ref(f"{name}Results"))}
+        several = LISTED if is_list(spec.returns) else EACH
+        components[f"{name}Results"] = _results(f"{name}Item", several)
+        return {"description": f"{several}.", "content": _content(_ref(f"{name}Results"))}
     if spec.returns is EventStream:
         stream = {"schema": {"type": "string"}, "x-event": _ref("Event")}
         return {"description": EventStream.__doc__, "content": {"text/event-stream": stream}}
@@ -271,18 +277,27 @@ def _item(spec: Spec, returns: Schema, schemas: Schemas) -> Schema:
         "type": "object",
         "description": result.get("description", spec.summary),
         "properties": first
-        | {name: field if name == "status" else outer.get(name, field) for name, field in own.items()}
-        | {name: schema for name, schema in outer.items() if name not in own},
+        | {name: outer.get(name, field) for name, field in own.items()}
+        | outer
+        | ({"status": _either(own["status"], schemas)} if "status" in own else {}),
         "required": list(ITEM),
     }
 
 
-def _results(item: str) -> Schema:
+def _either(own: Schema, schemas: Schemas) -> Schema:
+    """The status of a result that has one of its own, which stands in the place of `ok`."""
+    if "enum" not in own:
+        return own
+    outer = schemas.components[schemas.outcome["status"]["$ref"].removeprefix(REF)]["enum"]
+    return own | {"type": "string", "enum": sorted({*own["enum"], *outer} - {"ok"})}
+
+
+def _results(item: str, several: str) -> Schema:
     return {
         "type": "object",
         "properties": {
             "job_id": {"type": "string", "format": "uuid", "description": "Id of the job"},
-            "results": {"type": "array", "items": _ref(item), "description": "An item for each host"},
+            "results": {"type": "array", "items": _ref(item), "description": several},
         },
         "required": ["job_id", "results"],
     }

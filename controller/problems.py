@@ -24,6 +24,7 @@ TITLES = {
     429: "Too many requests",
     500: "Internal error",
     503: "Unavailable",
+    507: "No space",
 }
 
 

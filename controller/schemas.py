@@ -42,7 +42,7 @@ def read(declared: Sequence[type[Declaration[Any]]], also: Sequence[type[Any]] =
     kinds = [
         kind
         for declaration in declared
-        for kind in (_json(declaration.spec.returns), *(p.annotation for p in parameters(declaration)))
+        for kind in (_json(declaration.spec.item), *(p.annotation for p in parameters(declaration)))
     ]
     found, components = msgspec.json.schema_components(
         [*kinds, *outcome.values(), *also], ref_template=f"{REF}{{name}}"
@@ -181,6 +181,9 @@ def example(schema: Schema, components: Mapping[str, Schema]) -> Any:
         return choices[0]
     if schema.get("type") == "array":
         return [example(schema["items"], components)]
+    if schema.get("type") == "object":
+        needed = schema.get("required", ())
+        return {name: example(schema["properties"][name], components) for name in needed}
     return {"integer": schema.get("minimum", 0), "boolean": True, "number": 0.0}.get(
         schema.get("type", ""), "text"
     )

@@ -1,7 +1,9 @@
 """Requests into jobs: resolve the target, write the definition, let it be driven, wait for the answers."""
 
 import hashlib
+import hmac
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +12,14 @@ import trio
 
 from controller.drive import Driver
 from controller.events import Events
-from controller.hosts import Hosts
+from controller.hosts import Host, Hosts
 from controller.projection import Jobs, Record
 from osapi import targets, wire
 from osapi.bus import AlreadyExists, Bucket, Unconfirmed, layout
 from osapi.errors import BadInput, Conflict, Unavailable
 from osapi.jobs import Answer, EventKind, Job, JobHost, now
-from osapi.operation import Operation
+from osapi.operation import Operation, parameters
+from osapi.sealed import MASK, seal
 
 DEFAULT_LIFETIME = 30.0
 """Seconds in which a job must be taken that nobody waits for."""
@@ -38,7 +41,10 @@ class Request:
 
 @attrs.frozen
 class Submission:
-    """Makes jobs and waits for them; `keep` is for how long the broker keeps jobs, in seconds, 0 for ever."""
+    """Makes jobs and waits for them; `keep` is for how long the broker keeps jobs, in seconds, 0 for ever.
+
+    `key` is known to controllers only: what stands for a request in its record tells nobody else of its secrets.
+    """
 
     bucket: Bucket
     jobs: Jobs
@@ -46,6 +52,7 @@ class Submission:
     driver: Driver
     events: Events
     keep: float
+    key: bytes
 
     async def submit(self, request: Request) -> Record:
         """Write a job down, or find the one that the same Idempotency-Key made."""
@@ -93,6 +100,7 @@ class Submission:
         """The definition; raises `BadInput` where the target means no host, or it would expire too late."""
         spec = request.operation.spec
         hosts = targets.resolve(request.target, self.hosts)
+        given, sealed = conceal(request.operation, hosts)
         created = now()
         job_id = request.job_id or str(uuid.uuid4())
         if request.idempotency_key:
@@ -101,7 +109,8 @@ class Submission:
         return Job(
             id=job_id,
             operation=spec.name,
-            params=wire.given(request.operation),
+            params=given,
+            sealed=sealed,
             target=request.target,
             hosts=[JobHost(machine_id=host.machine_id, hostname=host.hostname) for host in hosts],
             user=request.user,
@@ -111,8 +120,21 @@ class Submission:
             dry_run=request.dry_run,
             modifies=spec.modifies and not request.dry_run,
             repeatable=spec.repeatable or request.dry_run,
-            digest=_digest(request) if request.idempotency_key or request.job_id else None,
+            digest=self.digest(request) if request.idempotency_key or request.job_id else None,
         )
+
+    def digest(self, request: Request) -> str:
+        """What two requests with one Idempotency-Key, or for one job id, must share."""
+        asked = request.operation
+        said = [
+            request.user,
+            request.target,
+            asked.spec.name,
+            wire.given(asked),
+            request.dry_run,
+            request.expires,
+        ]
+        return hmac.digest(self.key, wire.encode(said), hashlib.sha256).hex()
 
     def lifetime(self, request: Request) -> float:
         """Seconds in which it must be taken: as long as the caller waits, unless told otherwise."""
@@ -129,7 +151,9 @@ class Submission:
         """A job that does another once more, on the same hosts unless `target` says otherwise."""
         lifetime = (old.expires - old.created).total_seconds()
         created = now()
-        if target or old.any_host:
+        if target and old.sealed:
+            raise Conflict(f"job {old.id} has secrets for its own hosts; submit it anew for {target}")
+        if target or (old.any_host and not old.sealed):
             found = targets.resolve(target or old.target, self.hosts)
             hosts = [JobHost(machine_id=host.machine_id, hostname=host.hostname) for host in found]
         else:
@@ -148,18 +172,24 @@ class Submission:
         )
 
 
-def _digest(request: Request) -> str:
-    """What two requests with one Idempotency-Key, or for one job id, must share."""
-    asked = request.operation
-    said = [
-        request.user,
-        request.target,
-        asked.spec.name,
-        wire.given(asked),
-        request.dry_run,
-        request.expires,
-    ]
-    return hashlib.sha256(wire.encode(said)).hexdigest()
+def conceal(operation: Operation[Any], hosts: Sequence[Host]) -> tuple[dict[str, Any], dict[str, str] | None]:
+    """The parameters as they are kept, and what is secret among them in a box for each host.
+
+    Raises `Conflict` where a host has told no key yet.
+    """
+    given = wire.given(operation)
+    secrets = {p.name: given[p.name] for p in parameters(type(operation)) if p.secret and p.name in given}
+    if not secrets:
+        return given, None
+    if unable := sorted(host.hostname for host in hosts if not host.secrets_key):
+        raise Conflict(f"{unable[0]} takes no secrets: its agent is too old, or has not started; upgrade it")
+    boxes = {
+        host.machine_id: seal(
+            secrets, key=host.secrets_key, operation=operation.spec.name, machine_id=host.machine_id
+        )
+        for host in hosts
+    }
+    return given | dict.fromkeys(secrets, MASK), boxes
 
 
 async def wait(record: Record, seconds: float) -> None:

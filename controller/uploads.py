@@ -231,7 +231,6 @@ def download(
     size: int,
     sha256: str,
     filename: str,
-    content_type: str = "application/octet-stream",
 ) -> Response:
     """Contents as a response; the client is to keep, not to show them (RFC 6266, RFC 9110)."""
     headers = {
@@ -240,7 +239,7 @@ def download(
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
     }
     body = b"" if request.method == "HEAD" else Contents(source)
-    response = Response(body, 200, headers, content_type=content_type)
+    response = Response(body, 200, headers, content_type="application/octet-stream")
     response.headers["Content-Length"] = str(size)
     response.timeout = None
     return response

@@ -4,14 +4,14 @@
         disks = await osapi.run(node.Disk(), on="_all")
         agents = await osapi.run(agent.List())
 
-It runs on trio and on asyncio, on whichever it is awaited.
+It runs on trio and on asyncio, on whichever it is awaited. Files are moved by `osapi.transfers`.
 """
 
 import math
-import os
+import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 from urllib.parse import quote
@@ -20,8 +20,9 @@ import attrs
 import httpx
 
 from osapi import errors, wire
-from osapi.operation import Call, Declaration, Operation
-from osapi.results import Results
+from osapi.failures import IN_DOUBT, explained, failure
+from osapi.operation import Call, Declaration, Operation, parameters
+from osapi.results import Download, Results
 from osapi.targets import ALL
 
 R = TypeVar("R")
@@ -33,7 +34,13 @@ SLACK = 10.0
 """Seconds an answer may take beyond that."""
 
 SILENCE = 60.0
-"""Seconds without a byte after which a stream of events counts as broken."""
+"""Seconds without a byte after which a stream of events or of a file counts as broken."""
+
+PIECE = 1024 * 1024
+"""Bytes of a file that are handed on at once."""
+
+ANSWER = "Osapi-Answer"
+"""The header that has the answer where there is no body, to HEAD: JSON in ASCII."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +70,25 @@ class Streamed:
     data: Any
 
 
+@attrs.frozen(kw_only=True)
+class Message:
+    """A declaration as a request of HTTP: which of its parameters are in the query, and which fields of the body."""
+
+    method: str
+    path: str
+    query: dict[str, Any]
+    fields: dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Incoming:
+    """A file on its way here: its SHA-256 and its size in bytes, where they are told, and its bytes in pieces."""
+
+    sha256: str | None
+    size: int | None
+    pieces: AsyncIterator[bytes]
+
+
 class Client:
     """A connection to a controller; `timeout` is how long, in seconds, it waits for hosts unless told.
 
@@ -73,12 +99,10 @@ class Client:
     def __init__(self, url: str, token: str | None = None, *, timeout: float = WAIT) -> None:
         self.url = url.rstrip("/")
         self._timeout = timeout
-        self._http = httpx.AsyncClient(
-            base_url=_checked(self.url),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            # The certificates this host trusts; and no time spent on loading them where there is no TLS.
-            verify=ssl.create_default_context() if self.url.startswith("https:") else False,
-        )
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # The certificates this host trusts; and no time spent on loading them where there is no TLS.
+        self._trusted = ssl.create_default_context() if self.url.startswith("https:") else None
+        self._http = self._connected()
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -106,11 +130,15 @@ class Client:
 
     async def run(self, asked: Declaration[Any], **terms: Any) -> Any:
         """Ask, and wait for the answer: of each host, or of the controller. See `Terms`."""
-        body = await self.request(asked, Terms(**terms))
+        if asked.spec.uploads or asked.spec.returns is Download:
+            raise TypeError(f"{asked.spec.name} moves a file, which is what osapi.transfers does")
+        return self._read(asked, await self.request(asked, Terms(**terms)))
+
+    def _read(self, asked: Declaration[Any], body: bytes) -> Any:
         try:
             if isinstance(asked, Operation):
                 return wire.results(type(asked), body)
-            return wire.decode(asked.spec.returns, body) if body else None
+            return None if asked.spec.returns is type(None) else wire.decode(asked.spec.returns, body)
         except errors.BadInput as error:
             raise errors.Error(f"the answer of {self.url} is not understood: {error}") from None
 
@@ -130,8 +158,47 @@ class Client:
         return location.rpartition("/")[2]
 
     async def request(self, asked: Declaration[Any], terms: Terms | None = None) -> bytes:
-        """Ask, and return the body of the answer as it came."""
-        return (await self._send(asked, terms or Terms())).content
+        """Ask, and return the body of the answer as it came; that of HEAD is in a header."""
+        response = await self._send(asked, terms or Terms())
+        if asked.spec.method == "HEAD":
+            answer: str = response.headers.get(ANSWER, "")
+            return answer.encode()
+        return response.content
+
+    async def send(self, asked: Call[R], body: httpx.AsyncByteStream, headers: dict[str, str]) -> R:
+        """Ask with a body that is sent in pieces; `osapi.transfers` makes it.
+
+        The controller may answer before it has all of it: that is the answer then.
+        """
+        from osapi import duplex
+
+        sent = message(asked)
+        async with self._connected(duplex.transport(httpx.URL(self.url), self._trusted)) as http:
+            request = http.build_request(
+                sent.method, sent.path, params=sent.query, headers=headers, timeout=SLACK
+            )
+            request.stream = body
+            with explained(self.url, duplex.PATIENCE):
+                response = await http.send(request)
+        if not response.is_success:
+            raise failure(response)
+        found: R = self._read(asked, response.content)
+        return found
+
+    @asynccontextmanager
+    async def receive(self, asked: Call[Download]) -> AsyncIterator[Incoming]:
+        """The bytes of a file as they come; `osapi.transfers` writes them. Where it breaks off: `Unavailable`."""
+        sent = message(asked)
+        async with self._streamed(sent.path, sent.query, {"Accept-Encoding": "identity"}) as response:
+            size = response.headers.get("Content-Length", "")
+            sha256 = re.fullmatch(r'"([0-9a-f]{64})"', response.headers.get("ETag", ""))
+            pieces = response.aiter_bytes(PIECE)
+            try:
+                yield Incoming(
+                    sha256=sha256 and sha256[1], size=int(size) if size.isdecimal() else None, pieces=pieces
+                )
+            finally:
+                await _unwind(response, pieces)
 
     @asynccontextmanager
     async def events(
@@ -143,37 +210,67 @@ class Client:
         """
         path = f"/api/job/{_segment(job_id)}/events" if job_id else "/api/events"
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
-        with _explained(self.url, SILENCE):
+        async with self._streamed(path, {}, headers) as response:
+            lines = response.aiter_lines()
+            try:
+                async with aclosing(_decoded(lines)) as decoded:
+                    yield decoded
+            finally:
+                await _unwind(response, lines)
+
+    @asynccontextmanager
+    async def _streamed(
+        self, path: str, query: dict[str, Any], headers: dict[str, str]
+    ) -> AsyncIterator[httpx.Response]:
+        timeout = httpx.Timeout(SLACK, read=SILENCE)
+        with explained(self.url, SILENCE):
             async with self._http.stream(
-                "GET", path, headers=headers, timeout=httpx.Timeout(SLACK, read=SILENCE)
+                "GET", path, params=query, headers=headers, timeout=timeout
             ) as response:
                 if not response.is_success:
                     await response.aread()
-                    raise _failure(response)
-                lines = response.aiter_lines()
-                try:
-                    async with aclosing(_decoded(lines)) as decoded:
-                        yield decoded
-                finally:
-                    await _unwind(response, lines)
+                    raise failure(response)
+                yield response
 
     async def _send(self, asked: Declaration[Any], terms: Terms) -> httpx.Response:
-        spec, given = asked.spec, wire.given(asked)
-        wire.params(type(asked), given)
-        in_path = {name: _segment(given.pop(name)) for name in spec.in_path}
+        sent = message(asked, terms)
         timeout = (self._timeout if terms.wait is None else terms.wait) + SLACK
-        with _explained(self.url, timeout):
+        is_doubtful = isinstance(asked, Operation) and asked.spec.modifies
+        with explained(self.url, timeout, in_doubt=IN_DOUBT if is_doubtful else ""):
             response = await self._http.request(
-                spec.method,
-                spec.path.format(target=_segment(terms.on), **in_path),
-                params=_query(terms) | ({} if spec.has_body else _texts(given)),
-                json=given if spec.has_body else None,
+                sent.method,
+                sent.path,
+                params=sent.query,
+                json=sent.fields if asked.spec.has_body else None,
                 headers=_headers(terms),
                 timeout=httpx.Timeout(SLACK, read=timeout),
             )
         if not (response.is_success or _is_told(asked, response)):
-            raise _failure(response)
+            raise failure(response)
         return response
+
+    def _connected(self, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=_checked(self.url),
+            headers=self._headers,
+            verify=self._trusted or False,
+            transport=transport,
+        )
+
+
+def message(asked: Declaration[Any], terms: Terms | None = None) -> Message:
+    """What travels of a declaration, checked; `terms` are those of an operation."""
+    terms = terms or Terms()
+    spec, given = asked.spec, wire.given(asked)
+    wire.params(type(asked), given)
+    in_path = {name: _segment(given.pop(name)) for name in spec.in_path}
+    in_query = {each.name for each in parameters(type(asked)) if each.in_query or not spec.has_body}
+    return Message(
+        method=spec.method,
+        path=spec.path.format(target=_segment(terms.on), **in_path),
+        query=_query(terms) | {name: _text(given[name]) for name in given if name in in_query},
+        fields={name: given[name] for name in given if name not in in_query},
+    )
 
 
 def _is_told(asked: Declaration[Any], response: httpx.Response) -> bool:
@@ -204,8 +301,8 @@ def _headers(terms: Terms) -> dict[str, str]:
     return headers
 
 
-def _texts(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _segment(value: object) -> str:
@@ -220,74 +317,6 @@ def _checked(url: str) -> httpx.URL:
         if parsed.scheme in {"http", "https"} and parsed.host:
             return parsed
     raise errors.ConfigError(f"{url!r} is no address of a controller; it looks like http://localhost:8080")
-
-
-@contextmanager
-def _explained(url: str, timeout: float) -> Iterator[None]:
-    """Tells what is the matter where no answer comes."""
-    try:
-        yield
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise errors.Unavailable(
-            f"no controller answers at {url}: {_reason(error)}\n"
-            "Is it running there? Start one with `osapi start`, or name another with --url."
-        ) from None
-    except httpx.ReadTimeout:
-        raise errors.Unavailable(f"{url} has sent nothing for {timeout:g} s") from None
-    except httpx.HTTPError as error:
-        raise errors.Unavailable(
-            f"the connection to {url} broke: {_reason(error)}\n"
-            "What was asked may have been done all the same: see `osapi client job list`."
-        ) from None
-
-
-def _reason(error: BaseException) -> str:
-    """The operating system's own word, where there is one; what wraps it says only that it failed."""
-    if isinstance(error, BaseExceptionGroup):
-        return _reason(error.exceptions[0])
-    if isinstance(error, OSError) and error.strerror:
-        # Names that are not found have negative numbers, which only they themselves can put into words.
-        number = error.errno or 0
-        return (os.strerror(number) if number > 0 else error.strerror).lower()
-    inner = error.__cause__ or error.__context__
-    return _reason(inner) if inner else str(error) or type(error).__name__
-
-
-def _failure(response: httpx.Response) -> errors.Error:
-    """The error that an answer tells of (RFC 9457, application/problem+json)."""
-    try:
-        problem = wire.decode(dict[str, Any], response.content)
-    except errors.BadInput:
-        problem = {}
-    message = problem.get("detail") or problem.get("error") or problem.get("title")
-    if not message:
-        message = f"{response.request.url} answers {response.status_code} {response.reason_phrase}"
-    if response.status_code >= 500 and problem.get("trace_id"):
-        message += f" (trace id {problem['trace_id']})"
-    retry_after = response.headers.get("Retry-After", "")
-    later = float(retry_after) if retry_after.isdecimal() else 1.0
-    kind = _KINDS.get(response.status_code, errors.Error)
-    if kind is errors.BadInput:
-        fields = [found.get("field") for found in problem.get("errors") or ()]
-        return errors.BadInput(message, fields[0] if fields else None)
-    if kind is errors.TooManyRequests or kind is errors.Unavailable:
-        return kind(message, later)
-    return kind(message)
-
-
-_KINDS: dict[int, type[errors.Error]] = {
-    kind.status: kind
-    for kind in (
-        errors.BadInput,
-        errors.NotAuthenticated,
-        errors.NotAllowed,
-        errors.NotFound,
-        errors.Conflict,
-        errors.TooLarge,
-        errors.TooManyRequests,
-        errors.Unavailable,
-    )
-}
 
 
 async def _decoded(lines: AsyncIterator[str]) -> AsyncGenerator[Streamed, None]:
@@ -309,7 +338,7 @@ async def _decoded(lines: AsyncIterator[str]) -> AsyncGenerator[Streamed, None]:
             fields[name] = value.removeprefix(" ")
 
 
-async def _unwind(response: httpx.Response, lines: AsyncIterator[str]) -> None:
+async def _unwind(response: httpx.Response, rest: AsyncIterator[object]) -> None:
     """End a stream that was not read to its end.
 
     httpx reads through a chain of generators; dropped half way, each is left to the garbage collector, of
@@ -317,5 +346,5 @@ async def _unwind(response: httpx.Response, lines: AsyncIterator[str]) -> None:
     """
     await response.aclose()
     with suppress(httpx.TransportError, httpx.StreamError):
-        async for _ in lines:
+        async for _ in rest:
             pass

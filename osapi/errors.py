@@ -120,13 +120,13 @@ class TimedOut(OperationError):
 
 
 class CommandFailed(OperationError):
-    """A program ended with an error; `exit_code` is its exit status."""
+    """A program ended with an error; `exit_code` is its exit status, the others the ends of what it printed."""
 
     code = "command_failed"
 
-    def __init__(self, argv: Sequence[str], exit_code: int, stderr: str) -> None:
+    def __init__(self, argv: Sequence[str], exit_code: int, stderr: str, stdout: str = "") -> None:
         super().__init__(f"{argv[0]} exited with {exit_code}: {stderr.strip() or 'no message'}")
-        self.argv, self.exit_code, self.stderr = tuple(argv), exit_code, stderr
+        self.argv, self.exit_code, self.stderr, self.stdout = tuple(argv), exit_code, stderr, stdout
 
 
 class Unsupported(Error):

@@ -78,8 +78,8 @@ class Job:
     """The definition: written once, never changed.
 
     `hosts` are those it is meant for, or with `any_host` those of which one will do it; agents are sent it
-    without them. `digest` is the SHA-256 of the request that an Idempotency-Key stands for. `reruns` is the job
-    that it retries.
+    without them. `digest` stands for the request that an Idempotency-Key stands for. `reruns` is the job that it
+    retries. `sealed` are the secrets among its parameters, in a box for each host (`osapi.sealed`).
     """
 
     id: Id
@@ -96,6 +96,15 @@ class Job:
     repeatable: bool = True
     digest: str | None = None
     reruns: str | None = None
+    sealed: dict[str, str] | None = None
+
+    def for_host(self, machine_id: str) -> "Job":
+        """The definition as one host is sent it: without the boxes of others."""
+        if self.sealed is None:
+            return self
+        return attrs.evolve(
+            self, sealed={name: box for name, box in self.sealed.items() if name == machine_id}
+        )
 
     @property
     def kind(self) -> str:
@@ -106,7 +115,9 @@ class Job:
         return at >= self.expires
 
 
-Reference = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+@[0-9a-f]{64}$(?!\n)")]
+Reference = Annotated[
+    str, msgspec.Meta(pattern=r"^osapi/results/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+@[0-9a-f]{64}$(?!\n)")
+]
 """Where a result lies in the object store: its name, and after `@` its SHA-256."""
 
 NOTHING = msgspec.Raw(b"null")

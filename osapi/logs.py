@@ -15,7 +15,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 MASK = "****"
 
 _NAMES = re.compile(
-    r"passw(or)?d|passphrase|token|secret|signing_key|nkey|seed|authorization|bearer|credential",
+    r"passw(or)?d|passphrase|token|secret|signing_key|nkey|seed|authorization|bearer|credential"
+    r"|(api|access|private)_?key",
     re.IGNORECASE,
 )
 _TEXT = re.compile(

@@ -8,11 +8,15 @@ read off `spec` and `parameters`.
 Class keywords: `GET="/path"` (or HEAD, PUT, PATCH, POST, DELETE), and where the default does not fit
 `permission="domain:verb"` ("" is public), `command="words of the command line"`, `success=202`,
 `query=True` (a POST that only reads), `repeatable=False` (never run a second time after a crash),
-`uploads=True` (the body is multipart/form-data, with a part `file` of any size beside the parameters).
+`body=True` (a DELETE that has one), `uploads=True` (the body is multipart/form-data, with a part `file` of any size
+beside the parameters).
+
+A result that is a list, `Operation[list[Entry]]`, travels as one item for each entry of a host.
 
 What `text` and `msgspec.Meta(extra=…)` may say of a field besides: `flag` (its option, without dashes) and
-`aliases` (others that mean the same), `positional` (the command line takes it without the option, too), `secret`
-(never shown), `literal` (`@fact.…` in it stands for itself), `in_query` (in the query, though there is a body).
+`aliases` (others that mean the same), `off_flag` (the option that says False), `positional` (the command line takes
+it without the option, too), `secret` (never shown), `literal` (`@fact.…` in it stands for itself), `in_query` (in the
+query, though there is a body).
 """
 
 import re
@@ -22,7 +26,18 @@ from importlib import import_module
 from inspect import cleandoc
 from pkgutil import walk_packages
 from string import Formatter
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast, dataclass_transform, get_args
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 import attrs
 import msgspec
@@ -49,6 +64,7 @@ class Spec:
     modifies: bool
     repeatable: bool
     uploads: bool
+    body: bool
     returns: Any
     summary: str
     description: str
@@ -61,7 +77,12 @@ class Spec:
     @property
     def has_body(self) -> bool:
         """Whether parameters that are not in the path travel as JSON, rather than in the query."""
-        return self.method in {"POST", "PUT", "PATCH"}
+        return self.body or self.method in {"POST", "PUT", "PATCH"}
+
+    @property
+    def item(self) -> Any:
+        """The type of what an item of the answer holds: the result, or each of those in a list."""
+        return get_args(self.returns)[0] if get_origin(self.returns) is list else self.returns
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +97,7 @@ class Parameter:
     description: str
     flag: str
     aliases: tuple[str, ...]
+    off_flag: str | None
     positional: bool
     secret: bool
     literal: bool
@@ -101,6 +123,7 @@ class Declaration(Generic[R]):
         query: bool = False,
         repeatable: bool = True,
         uploads: bool = False,
+        body: bool = False,
         **route: str,
     ) -> None:
         if prefix is not None:
@@ -123,6 +146,7 @@ class Declaration(Generic[R]):
             modifies=modifies,
             repeatable=repeatable,
             uploads=uploads,
+            body=body,
             returns=get_args(cls.__dict__["__orig_bases__"][0])[0],
             summary=summary,
             description=description,
@@ -181,6 +205,7 @@ def _parameter(declaration: type[Declaration[Any]], field: msgspec.inspect.Field
         description=next((meta.description for meta in found if meta.description), ""),
         flag=extra.get("flag", field.name.replace("_", "-")),
         aliases=extra.get("aliases", ()),
+        off_flag=extra.get("off_flag"),
         positional=extra.get("positional", False),
         secret=extra.get("secret", False),
         literal=extra.get("literal", False),

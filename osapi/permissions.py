@@ -1,10 +1,11 @@
 """Who may do what: roles and the permissions they stand for, read off the catalogue.
 
-A permission is `domain:verb`, the verb read, write or execute. There are three roles; the configuration may
+A permission is `domain:verb`, the verb read, write, execute or admin. There are three roles; the configuration may
 define others, or these anew:
 
 * admin: everything
-* write: everything but what gives a host away (`*:execute`), enrolling agents and reading the audit
+* write: everything but what gives a host away (`*:execute`), deleting what others rely on (`*:admin`),
+  enrolling agents and reading the audit
 * read: every `*:read` but the audit's
 """
 
@@ -54,7 +55,8 @@ def known() -> frozenset[str]:
 
 def built_in(permissions: Collection[str]) -> dict[str, frozenset[str]]:
     """The roles that need no configuration, over the given permissions."""
-    unsafe = {"agent:write", "audit:read"} | {each for each in permissions if each.endswith(":execute")}
+    unsafe = {"agent:write", "audit:read"}
+    unsafe |= {each for each in permissions if each.endswith((":execute", ":admin"))}
     return {
         ADMIN: frozenset(permissions),
         WRITE: frozenset(permissions) - unsafe,

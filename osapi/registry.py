@@ -67,11 +67,15 @@ class ComponentBeat:
 
 @attrs.frozen(kw_only=True)
 class KnownHost:
-    """A host that has been here, kept after its beats have stopped."""
+    """A host that has been here, kept after its beats have stopped.
+
+    `secrets_key` is what secrets are sealed with for it (`osapi.sealed`).
+    """
 
     machine_id: Id
     hostname: str
     labels: dict[str, str] = attrs.field(factory=dict)
+    secrets_key: str = ""
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

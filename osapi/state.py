@@ -3,6 +3,7 @@
 | file | what |
 |---|---|
 | `signing.key` | signs tokens, where the configuration names no key; 32 random bytes in hex |
+| `secrets.key` | opens what was sealed for the agent here; 32 random bytes in hex |
 | `admin.token` | a token of the role admin, for the command line of the same user |
 | `broker.password` | what the embedded broker asks for, so that no other user commands the agent |
 | `url` | where the controller listens, while it runs |
@@ -27,6 +28,7 @@ SYSTEM = Path("/var/lib/osapi")
 VARIABLE = "OSAPI_STATE_DIR"
 
 KEY, TOKEN, PASSWORD, URL = "signing.key", "admin.token", "broker.password", "url"
+SECRETS = "secrets.key"
 
 SHORTEST = 16
 """Characters of a secret in a file of ours; fewer, and the file is damaged."""
@@ -90,6 +92,10 @@ class StateDirectory:
     def signing_key(self) -> str:
         """The key that tokens are signed with, made when it is first asked for."""
         return self._once(KEY)
+
+    def secrets_key(self) -> str:
+        """The key that secrets for the agent here are sealed to, made when it is first asked for."""
+        return self._once(SECRETS)
 
     def known_signing_key(self) -> str:
         """The key that a controller here has made; "" where none has."""

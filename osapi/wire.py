@@ -1,19 +1,21 @@
 """Bytes to values and back; the one place input is checked.
 
 An answer travels flat: `{"hostname", "status", "changed", "error"?, "code"?, "plan"?}` and beside them the
-fields of the result.
+fields of the result. A result that has a `status` of its own has it in the place of `ok`. A result that is a list
+travels as one item for each entry, and an empty one as one item that has no fields but those of the outcome.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import groupby
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 import msgspec
 
-from osapi.errors import BadInput
+from osapi.errors import BadInput, Unsupported
 from osapi.operation import Declaration, annotations, parameters
 from osapi.results import Outcome, Results, Status
 
@@ -28,17 +30,19 @@ FACT = "@fact."
 OUTER = frozenset(field.name for field in attrs.fields(Outcome)) - {"result"}
 
 
-def params(declaration: type[D], given: Mapping[str, Any], *, text: bool = False) -> D:
+def params(
+    declaration: type[D], given: Mapping[str, Any], *, text: bool = False, resolved: bool = False
+) -> D:
     """Checked parameters of a declaration.
 
     Unknown names are refused, nested ones too. `text=True` reads strings as what they stand for, as a
-    query or a path has nothing else. A string that refers to a fact is checked only once the agent has
-    put the fact in its place.
+    query or a path has nothing else. A string that refers to a fact, where it is not literal, is checked only
+    once the agent has put the fact in its place: then all is `resolved`, whatever it looks like.
     """
     _known_only(declaration, given, "")
     try:
-        if any(map(refers, given.values())):
-            return _with_references(declaration, given, text=text)
+        if not resolved and (referring := _referring(declaration, given)):
+            return _with_references(declaration, given, referring, text=text)
         return convert(declaration, given, text=text)
     except BadInput as error:
         raise _in_words(declaration, error) from None
@@ -117,7 +121,7 @@ def given(declaration: Declaration[Any]) -> dict[str, Any]:
 
 
 def flatten(outcome: Outcome[Any]) -> dict[str, Any]:
-    """An outcome as it travels."""
+    """An outcome as it travels; a `status` of the result stands in the place of `ok`."""
     found = {name: getattr(outcome, name) for name in OUTER}
     item: dict[str, Any] = {
         "hostname": outcome.hostname,
@@ -130,21 +134,54 @@ def flatten(outcome: Outcome[Any]) -> dict[str, Any]:
     return item
 
 
+def status(item: Mapping[str, Any]) -> Status:
+    """How it went on a host. What is neither failed nor skipped, and has no error, went well, whatever it says."""
+    said = item.get("status")
+    if said in (Status.FAILED, Status.SKIPPED):
+        return Status(said)
+    if item.get("error") is None:
+        return Status.OK
+    return Status.SKIPPED if item.get("code") == Unsupported.code else Status.FAILED
+
+
 def results(declaration: type[Declaration[Any]], data: bytes) -> Results[Any]:
     """The answer of a job, decoded into the declared result."""
-    body = decode(dict[str, Any], data)
+    body, returns = decode(dict[str, Any], data), declaration.spec.returns
+    items = body.get("results") or ()
     return Results(
         job_id=body.get("job_id", ""),
-        results=[_unflatten(declaration.spec.returns, item) for item in body.get("results") or ()],
+        results=[_unflatten(returns, item) for item in (gathered(items) if is_list(returns) else items)],
     )
+
+
+def is_list(returns: Any) -> bool:
+    """Whether a result is a list, of which each entry is an item of the answer."""
+    return get_origin(returns) is list
+
+
+def gathered(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items of a result that is a list, those of one host as one, which has them as `entries`.
+
+    They stand one after the other, and differ in nothing but their entries.
+    """
+    return [
+        {name: value for name, value in item.items() if name in OUTER}
+        | {"entries": [each for each in (item, *more) if each.keys() - OUTER]}
+        for item, *more in (list(group) for _, group in groupby(items, _host))
+    ]
+
+
+def _host(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the items of one host have in common; two hosts may have the same name."""
+    return item.get("hostname"), status(item), item.get("error")
 
 
 def _unflatten(returns: Any, item: dict[str, Any]) -> Outcome[Any]:
     outer = {name: item[name] for name in OUTER if name in item}
-    outcome: Outcome[Any] = convert(Outcome, outer)
+    outcome: Outcome[Any] = convert(Outcome, outer | {"status": status(item)})
     if outcome.status is not Status.OK or returns is type(None):
         return outcome
-    return attrs.evolve(outcome, result=convert(returns, item))
+    return attrs.evolve(outcome, result=convert(returns, item["entries"] if is_list(returns) else item))
 
 
 def refers(value: Any) -> bool:
@@ -156,13 +193,23 @@ def refers(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(refers, value))
 
 
-def _with_references(declaration: type[D], given: Mapping[str, Any], *, text: bool) -> D:
+def _referring(declaration: type[Declaration[Any]], given: Mapping[str, Any]) -> set[str]:
+    """The parameters that refer to facts; what is literal never does."""
+    found = {name for name, value in given.items() if refers(value)}
+    return found and found - {parameter.name for parameter in parameters(declaration) if parameter.literal}
+
+
+def _with_references(
+    declaration: type[D], given: Mapping[str, Any], referring: Container[str], *, text: bool
+) -> D:
     for parameter in parameters(declaration):
         if parameter.required and parameter.name not in given:
             raise BadInput(f"missing field `{parameter.name}`", parameter.name)
     fields = annotations(declaration)
     checked: dict[str, Any] = {
-        name: convert(_bare(fields[name]) if refers(value) else fields[name], value, text=text, field=name)
+        name: convert(
+            _bare(fields[name]) if name in referring else fields[name], value, text=text, field=name
+        )
         for name, value in given.items()
     }
     return declaration(**checked)

@@ -6,6 +6,8 @@ from osapi.errors import Unsupported
 from osapi.operations import hostname
 from osapi.results import Changed
 
+PRIVILEGED = (("hostnamectl", "set-hostname", "*"),)
+
 HOSTS = "/etc/hosts"
 OWN_ADDRESS = "127.0.1.1"
 """Where Debian has the name of the host resolve to (Debian Reference 5.1.1); other lines are left alone."""

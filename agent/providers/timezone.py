@@ -10,6 +10,8 @@ from agent.host import Host
 from osapi.errors import NotFound, OperationError
 from osapi.operations import timezone
 
+PRIVILEGED = (("timedatectl", "set-timezone", "*"),)
+
 LINK = "/etc/localtime"
 NAME = "/etc/timezone"
 """Debian also writes the name here."""

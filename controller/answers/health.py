@@ -70,7 +70,8 @@ async def measure(context: Context) -> list[Usage]:
     """What each bucket holds, and last the object store, all asked at once."""
     buckets = context.buckets
     sources: list[Bucket | Objects] = [
-        buckets.jobs, buckets.responses, buckets.registry, buckets.facts, buckets.state, buckets.objects,
+        buckets.jobs, buckets.responses, buckets.registry, buckets.facts, buckets.state, buckets.file_state,
+        context.blobs.index, buckets.objects,
     ]  # fmt: skip
     found: dict[int, Usage] = {}
 

@@ -17,6 +17,7 @@
 | a host that is known | `hosts.<machine id>` in the bucket of state |
 | a file that was deployed | `<machine id>.<SHA-256 of its path>` in the bucket of file states |
 | a blob | `<SHA-256>` in the index of blobs |
+| a result too big for a message | `osapi/results/<job id>/<machine id>` in the object store |
 """
 
 from hashlib import sha256
@@ -29,6 +30,9 @@ from osapi.config import Config
 
 CHUNK = 128 * 1024
 """Bytes of an object in one message, unless configured otherwise."""
+
+RESULTS = "osapi/results/"
+"""What the names of objects begin with that are no files, but results of jobs."""
 
 
 @attrs.frozen
@@ -86,6 +90,15 @@ def facts(machine_id: str) -> str:
 
 def host(machine_id: str) -> str:
     return f"hosts.{machine_id}"
+
+
+def result(job_id: str, machine_id: str) -> str:
+    return f"{RESULTS}{job_id}/{machine_id}"
+
+
+def job_of_result(name: str) -> str:
+    """The id of the job whose result an object is; empty where it is none."""
+    return name.removeprefix(RESULTS).partition("/")[0] if name.startswith(RESULTS) else ""
 
 
 def deployment(machine_id: str, path: str) -> str:

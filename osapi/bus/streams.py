@@ -13,7 +13,7 @@ import msgspec
 import structlog
 import trio
 
-from osapi.bus import BucketSpec, Message, NoResponders, Stale
+from osapi.bus import BucketSpec, Message, NoResponders, ServerInfo, Stale
 from osapi.errors import ConfigError, Error, TooLarge, Unavailable
 
 T = TypeVar("T")
@@ -57,6 +57,11 @@ class Connection(Protocol):
         ...
 
     async def until_connected(self) -> None: ...
+    @property
+    def server(self) -> ServerInfo:
+        """The broker; `Unavailable` while there is none."""
+        ...
+
     @property
     def nursery(self) -> trio.Nursery:
         """Where watches live; `Unavailable` where the connection is not run."""
@@ -176,19 +181,25 @@ class Stream:
     async def write(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> int:
         """Store a message; its sequence, once the broker has acknowledged it."""
         answer = await self._of_the_stream(subject, data, headers)
+        return self.accepted(answer, f"{subject}: {len(data)} bytes")
+
+    def accepted(self, answer: Message, what: str) -> int:
+        """The sequence of a message, as the broker acknowledges it; an error where it says no."""
+        if answer.headers.get(STATUS) == "503":
+            raise Unavailable(f"{self.name} does not answer")
         said = msgspec.json.decode(answer.data, type=Acknowledgement)
         if said.error is None:
             return said.seq
         code, why = said.error.err_code, said.error.description
         if code in WRONG_LAST:
-            raise Stale(f"{subject}: {why}")
+            raise Stale(f"{what}: {why}")
         if code == TOO_LARGE:
-            raise TooLarge(f"{subject}: {len(data)} bytes: {why}")
+            raise TooLarge(f"{what}: {why}")
         if code in FULL:
             raise Full(f"{self.name} is full: {why}")
         if said.error.code == 503:
             raise Unavailable(f"{self.name}: {why}")
-        raise Rejected(f"{subject}: {why}", code)
+        raise Rejected(f"{what}: {why}", code)
 
     async def purge(self, subject: str) -> None:
         """Remove all messages of a subject, and leave no mark of them."""
@@ -196,19 +207,25 @@ class Stream:
 
     async def last(self, subject: str) -> Message | None:
         """The last message of a subject. Any replica answers; what that one has not got yet, the leader has."""
-        found = await self._direct(f"$JS.API.DIRECT.GET.{self.name}.{subject}", b"")
+        answer = await self._of_the_stream(f"$JS.API.DIRECT.GET.{self.name}.{subject}", b"", None)
+        found = self.direct(answer)
         if found is None and self.config["num_replicas"] > 1:
-            found = await self._of_the_leader(subject)
+            found = await self.of_the_leader({"last_by_subj": subject})
         return found
 
-    async def following(self, subject: str, sequence: int) -> Message | None:
-        """The first message of a subject at or after a sequence."""
-        query = msgspec.json.encode({"seq": sequence, "next_by_subj": subject})
-        return await self._direct(f"$JS.API.DIRECT.GET.{self.name}", query)
+    def direct(self, answer: Message) -> Message | None:
+        """The message that an answer to a direct get is, or None where there is none."""
+        status = answer.headers.get(STATUS)
+        if status == "404":
+            return None
+        if status is not None:
+            raise Unavailable(f"{self.name}: the broker answered {status} to a read")
+        return answer
 
-    async def _of_the_leader(self, subject: str) -> Message | None:
+    async def of_the_leader(self, query: Mapping[str, object]) -> Message | None:
+        """One message as the leader has it, so that nothing acknowledged is missed (ADR-2: STREAM.MSG.GET)."""
         try:
-            found = await self.ask(f"STREAM.MSG.GET.{self.name}", {"last_by_subj": subject}, _Found)
+            found = await self.ask(f"STREAM.MSG.GET.{self.name}", query, _Found)
         except Rejected as error:
             if error.err_code != NO_MESSAGE:
                 raise
@@ -217,16 +234,7 @@ class Stream:
         lines = (line.partition(":") for line in stored.hdrs.decode().split("\r\n")[1:] if line)
         headers = {name: value.strip() for name, _, value in lines}
         placed = {"Nats-Sequence": str(stored.seq), "Nats-Time-Stamp": stored.time}
-        return Message(subject, stored.data, headers=headers | placed)
-
-    async def _direct(self, subject: str, query: bytes) -> Message | None:
-        answer = await self._of_the_stream(subject, query, None)
-        status = answer.headers.get(STATUS)
-        if status == "404":
-            return None
-        if status is not None:
-            raise Unavailable(f"{self.name}: the broker answered {status} to a read")
-        return answer
+        return Message(stored.subject, stored.data, headers=headers | placed)
 
     async def _of_the_stream(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> Message:
         """A request that only the stream answers: where nobody does, the stream is gone and made again."""
@@ -249,6 +257,7 @@ class _Failed:
 class _Stored:
     """A message as the API tells it, contents and headers in base64."""
 
+    subject: str
     seq: int
     time: str
     data: bytes = b""

@@ -37,7 +37,7 @@ def is_marker(message: Message) -> bool:
 
 @attrs.define(eq=False)
 class Mailbox:
-    """What arrives for one consumer, taken in batches so that a message does not cost a wake-up."""
+    """What arrives on one subject, taken in batches so that a message does not cost a wake-up."""
 
     messages: list[Message] = attrs.field(factory=list)
     interrupted: bool = False
@@ -51,12 +51,14 @@ class Mailbox:
         self.interrupted = True
         self.stirred.set()
 
-    async def receive(self) -> list[Message]:
-        """All that has arrived; `Unavailable` when nothing did for too long, or when nothing will."""
-        with trio.move_on_after(SILENCE):
+    async def receive(self, patience: float = SILENCE) -> list[Message]:
+        """All that has arrived; `Unavailable` when nothing did for so many seconds, or when nothing will."""
+        with trio.move_on_after(patience):
             await self.stirred.wait()
         if not self.messages:
-            raise Unavailable("connection lost" if self.interrupted else f"silent for {SILENCE} s")
+            raise Unavailable(
+                "connection lost" if self.interrupted else f"the broker was silent for {patience:g} s"
+            )
         batch, self.messages = self.messages, []
         if not self.interrupted:
             self.stirred = trio.Event()

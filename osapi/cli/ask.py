@@ -15,9 +15,9 @@ import trio
 from osapi import wire
 from osapi.cli.session import Session
 from osapi.client import Client, Terms
-from osapi.errors import Conflict
+from osapi.errors import Conflict, NotFound
 from osapi.operation import Declaration, Operation
-from osapi.results import EventStream
+from osapi.results import EventStream, Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +44,8 @@ async def ask(asked: Declaration[Any], said: Session) -> int:
 async def once(osapi: Client, asked: Declaration[Any], said: Session, screen: "Console | None" = None) -> int:
     """Ask, and print the answer: on a screen, or else on standard output."""
     if not isinstance(asked, Operation):
+        if asked.spec.method == "HEAD":
+            return await look(osapi, asked, said, screen)
         body = await osapi.request(asked)
         show(asked, body, said, screen)
         return FAILED if asked.spec.domain == "health" and _is_bad(body) else 0
@@ -71,6 +73,16 @@ async def once(osapi: Client, asked: Declaration[Any], said: Session, screen: "C
         body = await answer(osapi, asked, terms)
     show(asked, body, said, screen)
     return exit_code(items(body))
+
+
+async def look(osapi: Client, asked: Declaration[Any], said: Session, screen: "Console | None") -> int:
+    """Show whether a thing is there, and what is known of it."""
+    try:
+        found = {"exists": True, **wire.decode(dict[str, Any], await osapi.request(asked))}
+    except NotFound:
+        found = {"exists": False, **wire.given(asked)}
+    show(asked, wire.encode(found), said, screen)
+    return 0 if found["exists"] else FAILED
 
 
 async def answer(osapi: Client, asked: Operation[Any], terms: Terms) -> bytes:
@@ -119,7 +131,7 @@ def silent(item: Item) -> bool:
 
 
 def exit_code(found: Sequence[Item]) -> int:
-    failed = [item for item in found if item.get("status") == "failed"]
+    failed = [item for item in found if wire.status(item) is Status.FAILED]
     if len(failed) < len(found):
         return SOME_FAILED if failed else 0
     if failed and all(map(silent, failed)):

@@ -3,18 +3,20 @@
 import csv
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import asyncclick as click
+import attrs
 import msgspec
 from msgspec import inspect
 
 from osapi import wire
-from osapi.cli import session
+from osapi.cli import hidden, session
 from osapi.errors import BadInput
-from osapi.operation import Declaration, Operation, Parameter, parameters
-from osapi.results import EventStream
+from osapi.operation import Declaration, Operation, Parameter, annotations, parameters
+from osapi.results import Download, EventStream
 
 OPERATION = (
     session.kept(
@@ -55,8 +57,72 @@ OUTPUT = (
 )
 
 
+UPLOAD = click.Option(
+    ["--file", "source"],
+    type=click.Path(),
+    metavar="FILE",
+    help="File to upload; - is standard input (or the argument FILE).",
+)
+DOWNLOAD = (
+    click.Option(
+        ["--to", "target"],
+        type=click.Path(),
+        metavar="FILE",
+        help="Where to write it, - is standard output; under its own name in the current folder, unless told.",
+    ),
+    click.Option(["--force"], is_flag=True, help="Replace a file there that has other content."),
+)
+
+
+@attrs.frozen
+class Place:
+    """An option that may be given without its name, as an argument, too; `needed` is whether it must be given."""
+
+    name: str
+    flag: str
+    needed: bool
+
+    @property
+    def metavar(self) -> str:
+        return self.flag.upper() if self.needed else f"[{self.flag.upper()}]"
+
+
+FILE = Place("source", "file", needed=True)
+
+ARGUMENTS = "arguments"
+"""What stands without the name of an option, until it is in its place."""
+
+
 class Asking(click.Command):
-    """A command whose help tells its own options from those that many have."""
+    """A command whose help tells its own options from those that many have; arguments stand for some of its own."""
+
+    def __init__(
+        self, name: str, *, params: Sequence[click.Parameter], places: Sequence[Place], **settings: Any
+    ) -> None:
+        self.places = places
+        if places:
+            metavar = " ".join(place.metavar for place in places)
+            kinds = {param.name: param.type for param in params}
+            loose = click.Argument([ARGUMENTS], nargs=-1, metavar=metavar, type=kinds[places[0].name])
+            params = [*params, loose]
+        super().__init__(name, params=list(params), **settings)
+
+    async def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = await super().parse_args(ctx, args)
+        given = list(ctx.params.pop(ARGUMENTS, None) or ())
+        free = [place for place in self.places if ctx.params.get(place.name) is None]
+        for place in free[: len(given)]:
+            ctx.params[place.name] = given.pop(0)
+        if ctx.resilient_parsing:
+            return rest
+        if given:
+            named = [f"--{place.flag} is given already" for place in self.places if place not in free]
+            ctx.fail("; ".join([f"Got unexpected extra argument ({' '.join(given)})", *named]))
+        for place in self.places:
+            if place.needed and ctx.params[place.name] is None:
+                hint = f"'{place.metavar}' (or option '--{place.flag}')"
+                raise click.MissingParameter(ctx=ctx, param_hint=hint, param_type="argument")
+        return rest
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own = [param for param in self.params if param.expose_value]
@@ -73,14 +139,20 @@ def command(declared: type[Declaration[Any]]) -> click.Command:
 
     @click.pass_obj
     async def callback(said: session.Session, /, **given: Any) -> int:
+        if spec.uploads or spec.returns is Download:
+            from osapi.cli.transfer import transfer
+
+            return await transfer(asked(declared, given), given, said)
         from osapi.cli.ask import ask
 
         return await ask(asked(declared, given), said)
 
+    places = [Place(each.name, each.flag, each.required) for each in parameters(declared) if each.positional]
     return session.share(
         Asking(
             spec.command[-1],
-            params=[option(parameter) for parameter in parameters(declared)],
+            params=[*chain.from_iterable(map(options, parameters(declared))), *_of_files(declared)],
+            places=[*places, FILE] if spec.uploads else places,
             callback=callback,
             help=f"{spec.summary}\n\n{spec.description}",
             epilog=f"\b\nExample:\n  {example(declared)}",
@@ -94,9 +166,9 @@ def asked(declared: type[Declaration[Any]], given: dict[str, Any]) -> Declaratio
     flags = {parameter.name: f"--{parameter.flag}" for parameter in parameters(declared)}
     try:
         found = {
-            parameter.name: _value(parameter, given[parameter.name])
+            parameter.name: _value(parameter, said)
             for parameter in parameters(declared)
-            if given[parameter.name] not in (None, ())
+            if (said := _said(parameter, given)) not in (None, ())
         }
         return wire.params(declared, found)
     except BadInput as error:
@@ -106,8 +178,16 @@ def asked(declared: type[Declaration[Any]], given: dict[str, Any]) -> Declaratio
         raise BadInput(told, error.field) from None
 
 
+def options(parameter: Parameter) -> Iterator[click.Option]:
+    """The option that a parameter is given by, and the one that says the opposite, where there is one."""
+    yield option(parameter)
+    if parameter.off_flag:
+        flags = [f"--{parameter.off_flag}", _opposite(parameter)]
+        yield click.Option(flags, is_flag=True, help=f"The opposite of --{parameter.flag}")
+
+
 def option(parameter: Parameter) -> click.Option:
-    """The option that a parameter is given by."""
+    """The option that takes its value."""
     kind, flag = bare(parameter.type), f"--{parameter.flag}"
     settings: dict[str, Any] = {"type": _type(kind)}
     if isinstance(kind, inspect.BoolType):
@@ -116,8 +196,12 @@ def option(parameter: Parameter) -> click.Option:
         settings |= {"type": _type(bare(kind.item_type)), "multiple": True}
     if isinstance(kind, inspect.DictType):
         settings |= {"multiple": True, "metavar": "KEY=VALUE"}
+    flags = [flag, *(f"--{alias}" for alias in parameter.aliases)]
     return click.Option(
-        [flag, parameter.name], required=parameter.required, help=_help(parameter, kind), **settings
+        [*flags, parameter.name],
+        required=parameter.required and not parameter.positional and not parameter.secret,
+        help=_help(parameter, kind),
+        **settings,
     )
 
 
@@ -138,8 +222,17 @@ def example(declared: type[Declaration[Any]]) -> str:
         words = ["osapi", "client", "node", *declared.spec.command, "--target", "web-01"]
     for parameter in parameters(declared):
         if parameter.required:
-            words += [f"--{parameter.flag}", shlex.quote(str(_sample(parameter.annotation)))]
-    return " ".join(words)
+            words += [] if parameter.positional else [f"--{parameter.flag}"]
+            sample = hidden.STDIN if parameter.secret else str(_sample(parameter.type, parameter.annotation))
+            words.append(shlex.quote(sample))
+    return " ".join([*words, "app.conf"] if declared.spec.uploads else words)
+
+
+def _of_files(declared: type[Declaration[Any]]) -> Sequence[click.Option]:
+    """The options of what moves a file, which say what file it is here."""
+    if declared.spec.uploads:
+        return (UPLOAD,)
+    return DOWNLOAD if declared.spec.returns is Download else ()
 
 
 def _options(declared: type[Declaration[Any]]) -> Iterator[click.Option]:
@@ -148,7 +241,7 @@ def _options(declared: type[Declaration[Any]]) -> Iterator[click.Option]:
         yield from OPERATION
         if declared.spec.modifies:
             yield from MODIFY
-    if not declared.spec.modifies and returns is not EventStream:
+    if not declared.spec.modifies and returns not in {EventStream, Download}:
         yield from READ
     if {"stdout", "stderr", "exit_code"} <= set(getattr(returns, "__annotations__", ())):
         yield from OUTPUT
@@ -168,18 +261,40 @@ def _help(parameter: Parameter, kind: inspect.Type) -> str:
     text = parameter.description
     if isinstance(kind, inspect.ListType):
         text += " (repeat it, or separate by commas)"
+    if parameter.positional:
+        text += f" (or the argument {parameter.flag.upper()})"
+    if parameter.secret and not isinstance(kind, inspect.ListType):
+        text += f" ({hidden.STDIN} reads it from standard input)"
     if parameter.default not in (None, [], {}, False):
         text += f" (default: {str(parameter.default).lower()})"
     return text
 
 
+def _opposite(parameter: Parameter) -> str:
+    return f"not_{parameter.name}"
+
+
+def _said(parameter: Parameter, given: dict[str, Any]) -> Any:
+    """What the options of a parameter say."""
+    value = given[parameter.name]
+    if parameter.secret and not isinstance(value, tuple):
+        return hidden.told(parameter, value)
+    if parameter.off_flag and given[_opposite(parameter)]:
+        if value is not None:
+            raise BadInput(f"{parameter.name}: --{parameter.off_flag} is given too", parameter.name)
+        return False
+    return value
+
+
 def _value(parameter: Parameter, given: Any) -> Any:
     """The value that an option's text stands for; nested ones are given as JSON."""
     kind = bare(parameter.type)
+    if isinstance(kind, inspect.ListType) and given == ("",) and _is_never_empty(bare(kind.item_type)):
+        return []
     if isinstance(kind, inspect.DictType):
         return dict(_pair(parameter, text) for text in given)
-    if isinstance(kind, inspect.ListType) and not _is_scalar(bare(kind.item_type)):
-        return [_json(parameter, text) for text in given]
+    if isinstance(kind, inspect.ListType) and not _is_scalar(item := bare(kind.item_type)):
+        return [_nested(parameter, item, text) for text in given]
     if isinstance(kind, inspect.ListType):
         return list(_items(parameter, given))
     return given if _is_scalar(kind) else _json(parameter, given)
@@ -189,6 +304,11 @@ def _is_scalar(kind: inspect.Type) -> bool:
     return not isinstance(
         kind, inspect.DataclassType | inspect.StructType | inspect.ListType | inspect.DictType
     )
+
+
+def _is_never_empty(kind: inspect.Type) -> bool:
+    """Whether no value is an empty text, so that one can stand for none at all."""
+    return isinstance(kind, inspect.StrType) and bool(kind.pattern) and not re.search(kind.pattern or "", "")
 
 
 def _items(parameter: Parameter, given: Iterable[Any]) -> Iterator[Any]:
@@ -211,6 +331,12 @@ def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
     return key, value
 
 
+def _nested(parameter: Parameter, kind: inspect.Type, text: str) -> Any:
+    """The members of what is in a list: as its type reads them from words, or else as JSON."""
+    parse = getattr(getattr(kind, "cls", None), "parse", None)
+    return _json(parameter, text) if parse is None or text.startswith("{") else wire.plain(parse(text))
+
+
 def _json(parameter: Parameter, text: str) -> Any:
     try:
         return wire.decode(Any, text)
@@ -218,7 +344,12 @@ def _json(parameter: Parameter, text: str) -> Any:
         raise BadInput(f"{parameter.name}: {error}", parameter.name) from None
 
 
-def _sample(annotation: Any) -> Any:
+def _sample(kind: inspect.Type, annotation: Any) -> Any:
+    item = bare(kind.item_type) if isinstance(kind, inspect.ListType) else kind
+    if isinstance(item, inspect.DataclassType) and hasattr(item.cls, "parse"):
+        types = annotations(item.cls)
+        needed = [field for field in item.fields if field.required]
+        return item.cls(**{field.name: _sample(field.type, types[field.name]) for field in needed})
     schema = msgspec.json.schema(annotation)
     schema = schema.get("items", schema)
     return next(iter(schema.get("examples") or schema.get("enum") or [schema.get("minimum", "VALUE")]))

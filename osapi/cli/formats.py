@@ -43,6 +43,29 @@ def size(value: Any) -> str:
     return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
 
 
+def versions(value: Any) -> str:
+    """What became of packages: `curl 7.88.1 → 7.88.2, jq new 1.6, vim gone`."""
+    return ", ".join(
+        f"{each['name']} {_became(each.get('before'), each.get('after'))}" for each in value or ()
+    )
+
+
+def _became(before: str | None, after: str | None) -> str:
+    if after is None:
+        return "gone"
+    return f"{before} → {after}" if before else f"new {after}"
+
+
+def digest(value: Any) -> str:
+    """As much of a SHA-256 as tells it from others."""
+    return str(value or "")[:12]
+
+
+def word(value: Any) -> str:
+    """A value as JSON has it: `true`, `4096`."""
+    return str(value).lower() if isinstance(value, bool) else text(value)
+
+
 def percent(value: Any) -> str:
     return "" if value is None else f"{float(value):.1f}%"
 

@@ -9,8 +9,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from osapi import wire
 from osapi.cli import formats
 from osapi.cli.tables import Column, Table
+from osapi.results import Status
 
 NARROWEST, WIDEST = 6, 79
 """Characters of a cell, where a table has to fit a terminal."""
@@ -19,6 +21,7 @@ STYLES = {
     "ok": "green", "changed": "yellow", "would change": "yellow", "skip": "cyan", "err": "red",
     "failed": "red", "completed": "green", "processing": "yellow", "partial_failure": "red",
     "Ready": "green", "NotReady": "red", "degraded": "red",
+    "in-sync": "green", "drifted": "yellow", "missing": "yellow",
 }  # fmt: skip
 FIRST = (Column("HOSTNAME", "hostname"), Column("STATUS", "status"))
 DIFF = {"+": "green", "-": "red", "@": "cyan"}
@@ -80,10 +83,9 @@ def results(screen: Console, table: Table, body: dict[str, Any], *, wide: bool =
 
 def word(item: dict[str, Any]) -> str:
     """How it went on a host, in a word."""
-    if item.get("status") in {"skipped", "skip"}:
-        return "skip"
-    if item.get("status") == "failed" or item.get("error"):
-        return "err"
+    status = wire.status(item)
+    if status is not Status.OK:
+        return "skip" if status is Status.SKIPPED else "err"
     if item.get("changed"):
         return "would change" if item.get("plan") else "changed"
     return "ok"
@@ -93,7 +95,7 @@ def _grouped(table: Table, items: Sequence[dict[str, Any]], *, wide: bool) -> li
     """The rows of each host; of hosts that answer the same, unless it is `wide`, only once."""
     groups: dict[Any, list[str]] = {}
     for i, item in enumerate(items):
-        found = table.of(item) if item.get("status") == "ok" else []
+        found = table.of(item) if wire.status(item) is Status.OK else []
         cells = tuple(tuple(column.cell(row) for column in table.columns) for row in found)
         key = (word(item), cells or (("",) * len(table.columns),), i if wide else None)
         groups.setdefault(key, []).append(str(item.get("hostname")))
@@ -131,7 +133,7 @@ def _plans(screen: Console, items: Sequence[dict[str, Any]]) -> None:
     """What a dry run would do, once for all hosts where it is the same."""
     plans: dict[str, tuple[dict[str, Any], list[str]]] = {}
     for item in items:
-        if (plan := item.get("plan")) and item.get("status") == "ok":
+        if (plan := item.get("plan")) and wire.status(item) is Status.OK:
             plans.setdefault(repr(plan), (plan, []))[1].append(str(item.get("hostname")))
     for plan, hosts in plans.values():
         screen.print()

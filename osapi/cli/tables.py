@@ -1,13 +1,14 @@
 """The columns of tables: read off the type of a result, or named here where that would not do."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 from msgspec import inspect
 
 from osapi.cli import formats
 from osapi.cli.commands import bare
+from osapi.wire import is_list
 
 Show = Callable[[Any], str]
 
@@ -50,6 +51,33 @@ PROCESS = (
     Column("CPU%", "cpu_percent", formats.percent),
     Column("COMMAND", "command"),
 )
+PACKAGE = (Column("NAME", "name"), Column("VERSION", "version"), Column("STATUS", "status"))
+LOG = Table(
+    (Column("TIMESTAMP", "timestamp"), Column("UNIT", "unit"), Column("MESSAGE", "message")), rows="entries"
+)
+POWER = Table((Column("ACTION", "action"), Column("DELAY", "delay")))
+USERS = Table(
+    (
+        Column("NAME", "name"),
+        Column("UID", "uid"),
+        Column("HOME", "home"),
+        Column("SHELL", "shell"),
+        Column("GROUPS", "groups"),
+    ),
+    rows="users",
+)
+GROUPS = Table((Column("NAME", "name"), Column("GID", "gid"), Column("MEMBERS", "members")), rows="groups")
+KEY_CHANGED = Table((Column("CHANGED", "changed"),))
+ROUTES = Table(
+    (
+        Column("DESTINATION", "destination"),
+        Column("GATEWAY", "gateway"),
+        Column("INTERFACE", "interface"),
+        Column("METRIC", "metric"),
+    ),
+    rows="routes",
+)
+SETTING = Table((Column("KEY", "key"), Column("VALUE", "value")))
 COMMAND = Table((Column("EXIT", "exit_code"), Column("STDOUT", "stdout", formats.first_line)))
 
 TABLES = {
@@ -90,8 +118,130 @@ TABLES = {
     "process.list": Table(PROCESS, rows="processes"),
     "process.get": Table(tuple(attrs.evolve(column, path=f"process.{column.path}") for column in PROCESS)),
     "process.signal": Table((Column("PID", "pid"), Column("SIGNAL", "signal"), Column("CHANGED", "changed"))),
+    "package.list": Table(PACKAGE, rows="packages"),
+    "package.get": Table(PACKAGE, rows="packages"),
+    "package.updates": Table(
+        (
+            Column("NAME", "name"),
+            Column("CURRENT", "current_version"),
+            Column("NEW", "new_version"),
+        ),
+        rows="updates",
+    ),
+    "package.install": Table((Column("NAME", "name"), Column("CHANGES", "changes", formats.versions))),
+    "package.remove": Table((Column("NAME", "name"), Column("CHANGES", "changes", formats.versions))),
+    "package.update": Table(()),
+    "log.query": LOG,
+    "log.source": Table((Column("SOURCE", ""),), rows="sources"),
+    "log.of-unit": LOG,
+    "log.follow": LOG,
+    "power.reboot": POWER,
+    "power.shutdown": POWER,
+    "power.cancel": Table((Column("ACTION", "action"),)),
+    "sysctl.list": SETTING,
+    "sysctl.get": SETTING,
+    "ntp.get": Table(
+        (
+            Column("SYNCHRONIZED", "synchronized"),
+            Column("SOURCE", "current_source"),
+            Column("SERVERS", "servers"),
+        )
+    ),
+    "network.ping.ping": Table(
+        (
+            Column("AVG", "avg_rtt"),
+            Column("MIN", "min_rtt"),
+            Column("MAX", "max_rtt"),
+            Column("LOSS", "packet_loss", formats.percent),
+        )
+    ),
+    "network.interface.list": Table(
+        (
+            Column("NAME", "name"),
+            Column("IPV4", "ipv4"),
+            Column("DHCP", "dhcp4"),
+            Column("PRIMARY", "primary"),
+        ),
+        rows="interfaces",
+    ),
+    "network.interface.get": Table(
+        (
+            Column("NAME", "interface.name"),
+            Column("DHCP4", "interface.dhcp4"),
+            Column("DHCP6", "interface.dhcp6"),
+            Column("ADDRESSES", "interface.addresses"),
+            Column("GATEWAY4", "interface.gateway4"),
+            Column("GATEWAY6", "interface.gateway6"),
+            Column("MTU", "interface.mtu"),
+            Column("MAC ADDRESS", "interface.mac_address"),
+            Column("WAKE-ON-LAN", "interface.wakeonlan"),
+            Column("STATE", "interface.state"),
+        )
+    ),
+    "network.route.list": ROUTES,
+    "network.route.get": ROUTES,
     "command.exec": COMMAND,
     "command.shell": COMMAND,
+    "user.list": USERS,
+    "user.get": USERS,
+    "user.ssh-key-list": Table(
+        (
+            Column("TYPE", "type"),
+            Column("FINGERPRINT", "fingerprint", whole=True),
+            Column("COMMENT", "comment"),
+            Column("OPTIONS", "options"),
+        ),
+        rows="keys",
+    ),
+    "user.ssh-key-add": KEY_CHANGED,
+    "user.ssh-key-remove": KEY_CHANGED,
+    "group.list": GROUPS,
+    "group.get": GROUPS,
+    "file.deploy": Table(()),
+    "file.status": Table((Column("PATH", "path"), Column("STATUS", "status"))),
+    "file.stat": Table(
+        (
+            Column("TYPE", "type"),
+            Column("SIZE", "size", formats.size),
+            Column("MODE", "mode"),
+            Column("OWNER", "owner"),
+            Column("GROUP", "group"),
+            Column("MODIFIED", "modified", formats.lately),
+            Column("CHECKSUM", "checksum", formats.digest),
+            Column("TARGET", "target"),
+        )
+    ),
+    "file.list": Table(
+        (
+            Column("NAME", "name"),
+            Column("SHA256", "sha256", formats.digest),
+            Column("SIZE", "size", formats.size),
+            Column("SOURCE", "source"),
+        ),
+        rows="files",
+    ),
+    "file.stale": Table(
+        (
+            Column("OBJECT", "object_name"),
+            Column("HOSTNAME", "hostname"),
+            Column("PROVIDER", "provider"),
+            Column("DEPLOYED", "deployed_at", formats.lately),
+            Column("DEPLOYED SHA", "deployed_sha", formats.digest),
+            Column("CURRENT SHA", "current_sha", formats.digest),
+        ),
+        rows="stale",
+    ),
+    "blob.list": Table(
+        (
+            Column("SHA256", "sha256", formats.digest),
+            Column("SIZE", "size", formats.size),
+            Column("SOURCE", "source"),
+            Column("BACKEND", "backend"),
+            Column("CREATED", "created_at", formats.lately),
+            Column("FILENAME", "filename"),
+        ),
+        rows="blobs",
+    ),
     "agent.list": Table(
         (
             Column("MACHINE ID", "machine_id"),
@@ -117,21 +267,39 @@ TABLES = {
     ),
 }
 
+RESULTS = {"FileChanged": Table((Column("PATH", "path"), Column("BACKUP", "backup")))}
+"""Those of all declarations with that result."""
+
 SIZES = {"total", "used", "free", "size", "bytes", "max_bytes", "mem_bytes", "mem_rss"}
 OUTER = {"hostname", "changed"}
 """Members of a result that the first columns show."""
 
 
 def table(name: str, returns: Any, *, wide: bool = False) -> Table:
-    """The table of a declaration's results; a wide one has every field."""
-    known = TABLES.get(name)
+    """The table of a declaration's results; a wide one has every field.
+
+    A result that is a list is one as `wire.gathered` has it.
+    """
+    if is_list(returns):
+        return attrs.evolve(_table(name, *get_args(returns), wide=wide, split=False), rows="entries")
+    return _table(name, returns, wide=wide, split=True)
+
+
+def _table(name: str, returns: Any, *, wide: bool, split: bool) -> Table:
+    known = TABLES.get(name) or RESULTS.get(getattr(returns, "__name__", ""))
     if known is None:
-        return derive(returns)
+        return derive(returns, split=split)
     if not wide:
         return known
     shown = {column.path for column in known.columns}
     every = derive(returns, split=known.rows is not None).columns
-    return attrs.evolve(known, columns=known.columns + tuple(new for new in every if new.path not in shown))
+    columns = known.columns + tuple(new for new in every if new.path not in shown)
+    return attrs.evolve(known, columns=tuple(map(unabridged, columns)))
+
+
+def unabridged(column: Column) -> Column:
+    """The same, with digests in full."""
+    return attrs.evolve(column, show=formats.text) if column.show is formats.digest else column
 
 
 def derive(returns: Any, *, split: bool = True) -> Table:
@@ -176,4 +344,6 @@ def _show(name: str, kind: inspect.Type) -> Show:
         return formats.moment
     if name.endswith("percent"):
         return formats.percent
+    if name == "sha256":
+        return formats.digest
     return formats.size if name in SIZES else formats.text

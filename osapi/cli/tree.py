@@ -22,7 +22,7 @@ DEFAULTS = ("get", "status")
 
 
 class Declarations(Listing):
-    """The commands that begin with `words`, and those of `OTHERS`, which no declaration stands for."""
+    """The commands that begin with `words`, and those of `OTHERS`, which are not read off a declaration there."""
 
     def __init__(
         self,
@@ -133,6 +133,29 @@ def _about(declared: Declared, word: str) -> str:
     return declared.spec.summary
 
 
+class Lent(Mapping[str, click.Command]):
+    """Commands of a group of `client node` that are taken without `node`, too."""
+
+    def __init__(self, words: Words, *names: str) -> None:
+        self.words, self.names = words, names
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self.names:
+            raise KeyError(name)
+        group = Declarations(self.words[-1], OPERATIONS, self.words, shared=session.NODE)
+        found = group.find(name)
+        assert found is not None
+        same = " ".join(("osapi", "client", "node", *self.words, name))
+        found.help = f"{(found.help or '').rstrip()}\n\nThe same as `{same}`."
+        return session.share(found, session.NODE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 def _status(kind: str) -> Elsewhere:
     return Elsewhere(f"osapi.cli.status:{kind}", f"Show how the {kind} components are.")
 
@@ -150,6 +173,9 @@ OTHERS: dict[tuple[str, Words], Mapping[str, Child]] = {
         "nats": Fixed("nats", {"status": _status("nats")}, shared=SHARED, help="The broker."),
     },
     (CALLS, ("agent",)): {"status": _status("agent")},
+    (CALLS, ("file",)): Lent(
+        ("file",), "stat", "read", "write", "line", "permissions", "directory", "copy", "undo"
+    ),
 }
 
 client = Declarations("client", CALLS, shared=SHARED, help="Ask a controller and its hosts.")

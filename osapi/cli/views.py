@@ -1,17 +1,22 @@
 """Answers that are more than one table: a node, an agent, jobs, the health of everything."""
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import attrs
 from rich.console import Console
+from rich.text import Text
 
 from osapi import wire
 from osapi.cli import formats
 from osapi.cli.ask import silent
+from osapi.cli.raw import named
 from osapi.cli.render import pairs, results, rows
 from osapi.cli.session import Session
-from osapi.cli.tables import Column, Table, table
+from osapi.cli.tables import Column, Table, table, unabridged
 from osapi.operation import Declaration, Operation
+from osapi.results import Status
 from osapi.targets import ALL
 
 Body = dict[str, Any]
@@ -142,6 +147,44 @@ REGISTRY = Table(
         Column("MEM", "mem_bytes", formats.size),
     )
 )
+FILE = (
+    Column("Name", "name"),
+    Column("SHA256", "sha256"),
+    Column("Size", "size", formats.size),
+    Column("Changed", "changed"),
+    Column("Content-Type", "content_type"),
+    Column("Source", "source"),
+    Column("Deleted", "deleted"),
+)
+BLOB = (
+    Column("exists", "exists", formats.word),
+    Column("sha256", "sha256"),
+    Column("size", "size", formats.word),
+    Column("source", "source"),
+    Column("backend", "backend"),
+    Column("filename", "filename"),
+    Column("mime_type", "mime_type"),
+    Column("created_at", "created_at", formats.moment),
+    Column("changed", "changed", formats.word),
+)
+DOWNLOADED = (
+    Column("Path", "path"),
+    Column("SHA256", "sha256"),
+    Column("Size", "size", formats.size),
+    Column("Changed", "changed"),
+)
+LINES = {
+    "file.upload": FILE,
+    "file.get": FILE,
+    "file.delete-object": FILE,
+    "file.download": DOWNLOADED,
+    "blob.upload": BLOB,
+    "blob.register": BLOB,
+    "blob.check": BLOB,
+    "blob.download": DOWNLOADED,
+}
+"""What is known of one thing; other answers have a line for each column of their table."""
+
 BUCKETS = Table((Column("BUCKET", "name"), Column("KEYS", "keys"), Column("SIZE", "bytes", formats.size)))
 
 
@@ -152,17 +195,27 @@ def view(asked: Declaration[Any], body: Body, said: Session, screen: Console) ->
         detached(screen, body)
     elif name == "node.status" and len(body["results"]) == 1 and said.target != ALL:
         node(screen, found, body)
+    elif name == "file.read":
+        contents(screen, body.get("results") or [], whole=getattr(asked, "limit", None) is None)
     elif isinstance(asked, Operation):
+        if wire.is_list(asked.spec.returns):
+            body = body | {"results": wire.gathered(body.get("results") or [])}
         results(screen, found, body, wide=said.output == "wide")
         if asked.spec.modifies and any(map(silent, body.get("results") or ())):
             screen.print("\n  What has not answered may still do it; see")
             screen.print(f"  osapi client job get --job-id {body['job_id']}")
     elif name in VIEWS:
         VIEWS[name](screen, found, body, said)
+    elif asked.spec.returns is type(None):
+        pairs(
+            screen,
+            [*((_title(key), str(value)) for key, value in named(asked).items()), ("Status", "deleted")],
+        )
     elif found.rows:
         rows(screen, found, found.of(body), wide=said.output == "wide")
     else:
-        lines(screen, [Column(_title(c.header), c.path, c.show) for c in found.columns], body)
+        derived = [attrs.evolve(unabridged(each), header=_title(each.header)) for each in found.columns]
+        lines(screen, LINES.get(name, derived), body)
 
 
 def lines(screen: Console, columns: Iterable[Column], body: Any) -> None:
@@ -185,13 +238,35 @@ def detached(screen: Console, body: Body) -> None:
 def node(screen: Console, found: Table, body: Body) -> None:
     """One host, with its disks."""
     [item] = body["results"]
-    if item["status"] != "ok":
+    if wire.status(item) is not Status.OK:
         results(screen, found, body, wide=False)
         return
     screen.print()
     pairs(screen, [("Job ID", body["job_id"])])
     lines(screen, NODE, item)
     rows(screen, DISKS, item.get("disks") or [], "Disks")
+
+
+def contents(screen: Console, items: Sequence[Body], *, whole: bool) -> None:
+    """What files hold: of one host just as it is, of several line by line after its name.
+
+    Where the `whole` was asked for, it is told what is left.
+    """
+    for item in sorted(items, key=lambda item: formats.natural(str(item["hostname"]))):
+        if error := item.get("error"):
+            sys.stderr.write(f"[{item['hostname']}] Error: {formats.printable(error)}\n")
+            continue
+        text = str(item.get("content", ""))
+        if len(items) > 1 and text:
+            lines = text.removesuffix("\n").split("\n")
+            text = "".join(f"[{item['hostname']}] {line}\n" for line in lines)
+        if screen.is_terminal:
+            screen.print(Text("\n".join(map(formats.printable, text.removesuffix("\n").split("\n")))))
+        else:
+            screen.file.write(text)
+        if whole and item.get("more"):
+            last = item["first"] + item["lines"] - 1
+            sys.stderr.write(f"[{item['hostname']}] there is more: go on with --offset {last}\n")
 
 
 def agent(screen: Console, _: Table, body: Body, __: Session) -> None:
@@ -239,11 +314,25 @@ def health(screen: Console, _: Table, body: Body, __: Session) -> None:
         rows(screen, BUCKETS, body["kv_buckets"])
 
 
+def stale(screen: Console, found: Table, body: Body, said: Session) -> None:
+    pairs(screen, [("Total", str(body["total"]))])
+    rows(screen, found, body["stale"], wide=said.output == "wide")
+
+
+def blobs(screen: Console, found: Table, body: Body, said: Session) -> None:
+    pairs(screen, [("Total", str(body["total"]))])
+    rows(screen, found, body["blobs"], wide=said.output == "wide")
+    if after := body.get("next_cursor"):
+        pairs(screen, [("Go on with", f"--cursor {after}")])
+
+
 VIEWS: dict[str, Callable[[Console, Table, Body, Session], None]] = {
     "agent.get": agent,
     "job.list": jobs,
     "job.get": job,
     "health.status": health,
+    "file.stale": stale,
+    "blob.list": blobs,
 }
 
 
@@ -254,4 +343,4 @@ def _json(screen: Console, title: str, value: Any) -> None:
 
 
 def _title(header: str) -> str:
-    return header.title().replace("Id", "ID")
+    return header.replace("_", " ").title().replace("Id", "ID").replace("Sha256", "SHA256")

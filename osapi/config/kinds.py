@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import ip_network
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -121,6 +122,15 @@ def labels(value: Any) -> dict[str, str]:
     return found
 
 
+def endpoint(value: Any) -> str:
+    """Read a server with or without a scheme and a port, or nothing."""
+    found = matching(rf"(?:(?:https?://)?{SERVER})?")(value)
+    parts = urlsplit(f"//{found.rpartition('//')[2]}")
+    if parts.port == 0 or (found and not any(map(str.isalnum, parts.hostname or ""))):
+        raise ValueError
+    return found
+
+
 def one_of(*words: str) -> Kind:
     quoted = ", ".join(word or '""' for word in words)
     return Kind("known", quoted, matching("|".join(words)))
@@ -186,6 +196,9 @@ PATHS = Kind("a list of absolute paths", "such as /etc, /srv/*/conf", each(match
 S3_NAME = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 S3_BUCKET = Kind("the name of a bucket of S3", "3 to 63 of a-z, 0-9, '.' and '-'", matching(S3_NAME))
 S3_BUCKETS = Kind("a list of buckets of S3", "each 3 to 63 of a-z, 0-9, '.' and '-'", each(matching(S3_NAME)))
+S3_ENDPOINT = Kind(
+    "the address of an S3 server", "such as s3.amazonaws.com, minio:9000 or http://127.0.0.1:9000", endpoint
+)
 REGION = Kind("a region of S3", "such as us-east-1", matching(SEGMENT))
 NETWORKS = Kind(
     "a list of addresses and networks",

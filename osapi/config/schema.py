@@ -9,22 +9,29 @@ from typing import Annotated, Any, Literal
 import attrs
 
 from osapi.config import kinds
+from osapi.config.blobs import Blobs
+
+# fmt: off
+from osapi.config.fields import (
+    Address,
+    Bucket,
+    Count,
+    Namespace,
+    Percent,
+    Period,
+    Port,
+    Replicas,
+    Secret,
+    Size,
+    Storage,
+    Words,
+)
+from osapi.config.idle import Consumer, Dlq, Stream
+
+# fmt: on
 from osapi.config.kinds import Kind
 from osapi.configfile import DEFAULT_URL
 from osapi.durations import Duration
-
-Address = Annotated[str, kinds.ADDRESS]
-Bucket = Annotated[str, kinds.BUCKET]
-Count = Annotated[int, kinds.COUNT]
-Namespace = Annotated[str, kinds.NAMESPACE]
-Percent = Annotated[int, kinds.PERCENT]
-Period = Annotated[Duration, kinds.PERIOD]
-Port = Annotated[int, kinds.PORT]
-Replicas = Annotated[int, kinds.REPLICAS]
-Secret = Annotated[str, kinds.SECRET]
-Size = Annotated[int, kinds.SIZE]
-Words = Annotated[list[str], kinds.WORDS]
-Storage = Literal["file", "memory"]
 
 HOUR = 3600.0
 
@@ -149,20 +156,6 @@ class Controller:
 
 
 @attrs.frozen(kw_only=True)
-class Consumer:
-    """Without effect: agents have no consumers."""
-
-    name: str = ""
-    max_deliver: Annotated[int, Kind("a number", "whole numbers from -1", kinds.integer(-1))] = 5
-    ack_wait: Duration = attrs.field(default=Duration(120))
-    max_ack_pending: Annotated[int, Kind("a number", "whole numbers from -1", kinds.integer(-1))] = 1000
-    replay_policy: Literal["instant", "original"] = "instant"
-    back_off: Annotated[list[Duration], kinds.PERIODS] = attrs.field(
-        factory=lambda: [Duration(seconds) for seconds in (30, 120, 300, 900, 1800)]
-    )
-
-
-@attrs.frozen(kw_only=True)
 class AgentFacts:
     interval: Period = attrs.field(default=Duration(60))
 
@@ -281,19 +274,6 @@ class Server:
 
 
 @attrs.frozen(kw_only=True)
-class Stream:
-    """Without effect: jobs are records, not a queue."""
-
-    name: str = "JOBS"
-    subjects: str = "jobs.>"
-    max_age: Duration = attrs.field(default=Duration(0))
-    max_msgs: Size = 0
-    storage: Storage = "file"
-    replicas: Replicas = 1
-    discard: Literal["old", "new"] = "old"
-
-
-@attrs.frozen(kw_only=True)
 class Kv:
     """Jobs (`bucket`) and their answers; both are forgotten `ttl` after they were written, with 0 never."""
 
@@ -301,16 +281,6 @@ class Kv:
     response_bucket: Bucket = "job-responses"
     ttl: Duration = attrs.field(default=Duration(168 * HOUR))
     max_bytes: Size = 0
-    storage: Storage = "file"
-    replicas: Replicas = 1
-
-
-@attrs.frozen(kw_only=True)
-class Dlq:
-    """Without effect: a job that failed is a record as any other."""
-
-    max_age: Duration = attrs.field(default=Duration(168 * HOUR))
-    max_msgs: Size = 1000
     storage: Storage = "file"
     replicas: Replicas = 1
 
@@ -366,72 +336,6 @@ class Nats:
     objects: ObjectStore = ObjectStore()
     file_state: Store = Store(bucket="file-state")
     enrollment: Store = Store(bucket="agent-enrollment")
-
-
-# Blobs; the same for controller and agents.
-
-
-@attrs.frozen(kw_only=True)
-class BlobIndex:
-    """The bucket that says what is known of each blob, wherever its bytes are."""
-
-    bucket: Bucket = "osapi-blob-index"
-    storage: Storage = "file"
-    replicas: Replicas = 1
-
-
-@attrs.frozen(kw_only=True)
-class BlobNats:
-    """Blobs in an object store of the broker."""
-
-    bucket: Bucket = "osapi-blobs"
-    chunk_size: Count = 256 * 1024
-    max_bytes: Size = 0
-    storage: Storage = "file"
-    replicas: Replicas = 1
-
-
-@attrs.frozen(kw_only=True)
-class BlobS3:
-    """Blobs in a bucket of S3 or what speaks its protocol.
-
-    The credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.
-    """
-
-    endpoint: str = ""
-    bucket: Annotated[str, kinds.S3_BUCKET] = "osapi-blobs"
-    region: Annotated[str, kinds.REGION] = "us-east-1"
-
-
-@attrs.frozen(kw_only=True)
-class BlobFs:
-    """Blobs in a folder that the controller and all agents share."""
-
-    path: Annotated[str, kinds.PATH] = "/var/lib/osapi/blobs"
-
-
-@attrs.frozen(kw_only=True)
-class BlobReferences:
-    """Where registered blobs may lie: file:// below `file_roots`, s3:// in `s3_buckets`, https:// anywhere but on
-    this machine, its link, or a cloud's metadata address, unless `allow` names it (addresses or networks).
-    """
-
-    file_roots: Annotated[list[str], kinds.PATHS] = attrs.field(factory=list)
-    s3_buckets: Annotated[list[str], kinds.S3_BUCKETS] = attrs.field(factory=list)
-    http: bool = False
-    allow: Annotated[list[str], kinds.NETWORKS] = attrs.field(factory=list)
-
-
-@attrs.frozen(kw_only=True)
-class Blobs:
-    """Where uploaded blobs are kept."""
-
-    backend: Literal["nats", "s3", "fs"] = "nats"
-    index: BlobIndex = BlobIndex()
-    nats: BlobNats = BlobNats()
-    s3: BlobS3 = BlobS3()
-    fs: BlobFs = BlobFs()
-    references: BlobReferences = BlobReferences()
 
 
 # The rest.

@@ -212,7 +212,7 @@ class Deploy(Operation[Deployed], POST="/file/deploy", success=202):
 
 
 class Undeploy(Operation[Changed], POST="/file/undeploy", success=202):
-    """Remove a file that was deployed.
+    """Remove a file that was deployed, also where somebody has edited it since.
 
     A file that OSAPI did not deploy is left alone: `conflict`. What was deployed remains on record.
     """
@@ -226,7 +226,7 @@ class Status(Operation[FileStatus], POST="/file/status", query=True):
     path: Path
 
 
-class Undo(Operation[FileChanged], POST="/file/undo"):
+class Undo(Operation[FileChanged], POST="/file/undo", repeatable=False):
     """Bring back the version before the last change that OSAPI made to a file.
 
     Done twice, it brings back the change.
@@ -272,7 +272,7 @@ class Write(Operation[FileChanged], PUT="/file/write"):
     backup: Backup = False
 
 
-class EditLine(Operation[FileChanged], PATCH="/file/line", command="file line"):
+class EditLine(Operation[FileChanged], PATCH="/file/line", command="file line", repeatable=False):
     """Have a line in a file, or not.
 
     The last line that `regexp` (or `search_string`) matches is replaced by `line`. Where none matches, it is put where

@@ -12,6 +12,7 @@ from agent.identity import Identity
 from agent.intake import LINE, Intake
 from agent.journal import Journal
 from osapi.jobs import Answer, Job, JobHost, State, Taking, now
+from osapi.sealed import Opener
 
 JOB = Job(
     id="00000000-0000-0000-0000-000000000001",
@@ -30,7 +31,8 @@ JOB = Job(
 @pytest.fixture
 def intake(tmp_path):
     with Journal.open(tmp_path / "journal.db") as journal:
-        work = Work(Identity("m", Host(), "web"), bus=None, subjects=None, buckets=None, journal=journal)
+        identity = Identity("m", Host(), Opener.of("00" * 32), "web")
+        work = Work(identity, bus=None, subjects=None, buckets=None, store=None, journal=journal)
         yield Intake(work, max_jobs=2)
 
 

@@ -2,6 +2,9 @@
 
 import json
 import threading
+import time
+from email import policy
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,13 +15,25 @@ JOB = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 @attrs.define
 class Answer:
-    """An answer; it is held back until `when` is set. `frames` are sent one by one, each when its turn comes."""
+    """An answer; it is held back until `when` is set. `frames` are sent one by one, each when its turn comes.
+
+    `early` is said after so many seconds, without hearing more than the head of the request, and the last thing.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict = attrs.field(factory=dict)
     when: threading.Event | None = None
     frames: list = attrs.field(factory=list)
+    early: float | None = None
+
+
+@attrs.frozen
+class Part:
+    """A part of a form."""
+
+    filename: str | None
+    data: bytes
 
 
 @attrs.define
@@ -34,21 +49,27 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
         url = urlsplit(self.path)
         asked = Asked(
             self.command,
             url.path,
             {name: values[0] if len(values) == 1 else values for name, values in parse_qs(url.query).items()},
             {name.lower(): value for name, value in self.headers.items()},
-            json.loads(body) if body else None,
+            None,
         )
         controller = self.server.controller
+        answer = controller.answer_to(asked)
+        if answer.early is None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_form = self.headers.get_content_type() == "multipart/form-data"
+            asked.body = form(self.headers["Content-Type"], body) if is_form else json.loads(body or b"null")
+        else:
+            time.sleep(answer.early)
+            self.close_connection = True
         controller.asked.append(asked)
-        self.tell(controller.answer_to(asked))
+        self.tell(answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do  # noqa: N815 - as the standard library calls them
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do  # noqa: N815 - as the standard library calls them
 
     def tell(self, answer):
         if answer.when:
@@ -69,10 +90,23 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(b"" if self.command == "HEAD" else answer.body)
 
     def log_message(self, *_):
         pass
+
+
+def form(content_type, body):
+    """The parts of a multipart/form-data body in their order, as another implementation reads them."""
+    message = BytesParser(policy=policy.HTTP).parsebytes(
+        f"Content-Type: {content_type}\r\n\r\n".encode() + body
+    )
+    return {
+        part.get_param("name", header="Content-Disposition"): Part(
+            part.get_filename(), part.get_payload(decode=True)
+        )
+        for part in message.iter_parts()
+    }
 
 
 class Server(ThreadingHTTPServer):
@@ -90,9 +124,9 @@ class Controller:
     asked: list = attrs.field(factory=list)
     answers: dict = attrs.field(factory=dict)
 
-    def says(self, method, path, body=None, status=200, **headers):
+    def says(self, method, path, body=None, status=200, *, early=None, **headers):
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = Answer(status, content, {"Content-Type": "application/json"} | headers)
+        answer = Answer(status, content, {"Content-Type": "application/json"} | headers, early=early)
         self.answers.setdefault((method, path), []).append(answer)
         return answer
 

@@ -1,5 +1,6 @@
 """The command line, run for real against a controller of the test's own."""
 
+import asyncio
 import contextlib
 import os
 import pty
@@ -14,9 +15,11 @@ import time
 
 import attrs
 import pytest
+import trio
 from answering import Controller, Handler, Server
 
 from osapi.cli import main
+from osapi.client import Client
 
 
 @pytest.fixture
@@ -64,6 +67,20 @@ def osapi(environ, capsys, monkeypatch):
     return run
 
 
+@pytest.fixture(params=["trio", "asyncio"])
+def both(request, controller):
+    """Do something with the SDK on each of its event loops, and return what came of it."""
+
+    def run(what, *arguments, **settings):
+        async def done():
+            async with Client(controller.url, "secret") as client:
+                return await what(client, *arguments, **settings)
+
+        return trio.run(done) if request.param == "trio" else asyncio.run(done())
+
+    return run
+
+
 @attrs.define
 class Program:
     """Runs the program itself."""
@@ -76,10 +93,11 @@ class Program:
         out, err = process.communicate(timeout=60)
         return Done(process.returncode, out, err)
 
-    def start(self, *words, **more):
+    def start(self, *words, stdin=None, **more):
         process = subprocess.Popen(
             [sys.executable, "-m", "osapi.cli.main", *words],
             env=self.environ | more,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,6 +115,7 @@ class Program:
             stdin=its,
             stdout=its,
             stderr=its,
+            start_new_session=True,  # so that there is no other terminal to ask
         )
         os.close(its)
         self.started.append(process)
@@ -150,5 +169,5 @@ def program(environ):
     for process in program.started:
         process.kill()
         process.wait()
-        for pipe in filter(None, (process.stdout, process.stderr)):
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
             pipe.close()

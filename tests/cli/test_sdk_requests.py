@@ -114,6 +114,7 @@ async def test_a_job_is_submitted_without_waiting_for_it(controller, osapi):
         (413, errors.TooLarge),
         (429, errors.TooManyRequests),
         (503, errors.Unavailable),
+        (507, errors.NoSpace),
         (500, errors.Error),
         (418, errors.Error),
     ],
@@ -146,6 +147,21 @@ async def test_an_older_controller_tells_its_errors_in_one_member(controller, os
 
     with pytest.raises(errors.Error, match="job failed: no"):
         await osapi.run(agent.List())
+
+
+async def test_a_connection_that_breaks_leaves_it_open_whether_a_change_was_made():
+    async def hang_up(stream):
+        await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, hang_up, [listener])
+        async with Client(f"http://127.0.0.1:{listener.socket.getsockname()[1]}") as osapi:
+            with pytest.raises(errors.Unavailable, match=r"broke: .*\n.*see `osapi client job list`"):
+                await osapi.run(hostname.Update(hostname="a"))
+            with pytest.raises(errors.Unavailable, match=r"broke: [^\n]*$"):
+                await osapi.run(node.Uptime())
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_is_no_controller_is_told_from_one(controller, osapi):

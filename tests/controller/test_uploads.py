@@ -29,7 +29,14 @@ def application(seen):
     """An application that answers an upload with what it was, and sends what is asked for."""
     app = QuartTrio("test", static_folder=None)
     app.register_error_handler(Exception, respond)
+    app.add_url_rule("/upload", "upload", uploading(seen), methods=["POST"])
+    app.add_url_rule("/refuse", "refuse", refuse, methods=["POST"])
+    app.add_url_rule("/download/<kind>", "download", download, methods=["GET"])
+    app.add_url_rule("/echo/<segment>", "echo", echo, methods=["GET"])
+    return app
 
+
+def uploading(seen):
     async def upload():
         form = await uploads.receive({"name"}, MOST)
         digest, size = hashlib.sha256(), 0
@@ -46,26 +53,19 @@ def application(seen):
             | {"sha256": digest.hexdigest(), "size": size, "filename": uploads.incoming_filename()}
         )
 
-    async def refuse():
-        return json({"error": "no"}, 403)
+    return upload
 
-    async def download(kind):
-        return uploads.download(
-            nullcontext(Source(kind)),
-            size=8 * MIB,
-            sha256="aa",
-            filename="ä b.bin",
-            content_type="text/plain",
-        )
 
-    async def echo(segment):
-        return json({"path": request.path, "segment": segment})
+async def refuse():
+    return json({"error": "no"}, 403)
 
-    app.add_url_rule("/upload", "upload", upload, methods=["POST"])
-    app.add_url_rule("/refuse", "refuse", refuse, methods=["POST"])
-    app.add_url_rule("/download/<kind>", "download", download, methods=["GET"])
-    app.add_url_rule("/echo/<segment>", "echo", echo, methods=["GET"])
-    return app
+
+async def download(kind):
+    return uploads.download(nullcontext(Source(kind)), size=8 * MIB, sha256="aa", filename="ä b.bin")
+
+
+async def echo(segment):
+    return json({"path": request.path, "segment": segment})
 
 
 class Source(AsyncIterator[bytes]):

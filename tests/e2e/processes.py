@@ -208,12 +208,14 @@ class Installation:
             },
         ).until_ready()
 
-    def cli(self, *words: str, check: int | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-        """The real command line, as a user of this machine would call it."""
+    def cli(
+        self, *words: str, check: int | None = None, typed: str = "", **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The real command line, as a user of this machine would call it; `typed` is on its standard input."""
         done = subprocess.run(
             [sys.executable, "-m", "osapi.cli.main", *words],
             env={**os.environ, **self.env, **env},
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=90,

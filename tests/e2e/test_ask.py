@@ -44,6 +44,14 @@ def test_every_question_has_an_answer_for_a_person_and_for_a_program(stack, word
     assert [item["status"] for item in answer["results"]] == ["ok"]
 
 
+def test_a_list_without_entries_is_one_item_that_has_no_fields_but_those_of_any(stack):
+    shown = stack.cli("client", "node", "sysctl", "list", check=0).stdout
+    answer = stack.json("client", "node", "sysctl", "list")
+
+    assert "1 host: 1 ok" in shown
+    assert answer["results"] == [{"hostname": socket.gethostname(), "status": "ok", "changed": False}]
+
+
 def test_the_disk_is_as_big_as_the_kernel_says(stack):
     answer = stack.json("client", "node", "disk", "get")
 

@@ -1,6 +1,8 @@
 """What the API says of itself, beside what it does: real answers against the schemas of the document."""
 
 import json
+import re
+from urllib.parse import quote
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -12,8 +14,10 @@ ASKED = [
     pytest.param(method, path, entry, id=entry["operationId"])
     for path, methods in DOCUMENT["paths"].items()
     for method, entry in methods.items()
-    if entry["operationId"] not in {"job.delete", "job.cancel", "job.retry", "job.events", "job.watch"}
+    if entry["operationId"]
+    not in {"job.delete", "job.cancel", "job.retry", "job.events", "job.watch", "blob.delete", "blob.register"}
 ]
+CONTENT = b"{{ hostname }}\n"
 
 
 def conforms(body, schema):
@@ -29,28 +33,36 @@ def schema_of(response):
 
 @pytest.fixture
 def places(http):
-    """What stands in paths: a process that is there, a job that has ended, and an agent."""
+    """What stands in paths: a process, a job that has ended, an agent, an object, a blob, and a file."""
     job = http.get("/api/node/_any/uptime").json()
     name = job["results"][0]["hostname"]
-    return {"pid": "1", "id": job["job_id"], "agent": name}
+    http.post("/api/file", data={"name": "app.conf"}, files={"file": CONTENT})
+    blob = http.post("/api/blobs", files={"file": CONTENT}).json()
+    path = quote("/etc/app/app.conf", safe="")
+    return {
+        "pid": "1", "id": job["job_id"], "agent": name, "name": "app.conf", "sha256": blob["sha256"], "path": path,
+    }  # fmt: skip
 
 
 def asked(method, path, entry, places):
     """A request of what an entry describes; modifications are rehearsed."""
-    names = {parameter["name"] for parameter in entry["parameters"]}
+    names = {parameter["name"] for parameter in entry["parameters"] if parameter["in"] == "query"}
     fields = resolved(entry["requestBody"]) if "requestBody" in entry else {}
     host = places["agent"] if path.startswith("/api/agent") else "_all"
+    in_path = set(re.findall(r"{(\w+)}", path)) - ({"hostname"} if path.startswith("/api/node/") else set())
+    given = {name: value for name, value in entry.get("x-example", {}).items() if name not in in_path}
     return {
         "method": method.upper(),
         "url": path.format(hostname=host, **places),
-        "params": {"dry_run": "true"} if "dry_run" in names else {},
-        "json": {name: value for name, value in entry.get("x-example", {}).items() if name in fields} or None,
+        "params": {name: given[name] for name in names & given.keys()}
+        | ({"dry_run": "true"} if "dry_run" in names else {}),
+        **({"data": given, "files": {"file": CONTENT}} if "file" in fields else {"json": given or None}),
     }
 
 
 def resolved(body):
-    name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    return DOCUMENT["components"]["schemas"][name]["properties"]
+    [content] = body["content"].values()
+    return DOCUMENT["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]["properties"]
 
 
 @pytest.mark.parametrize(("method", "path", "entry"), ASKED)
@@ -58,9 +70,14 @@ def test_an_answer_is_what_the_document_says(http, places, method, path, entry):
     answer = http.request(**asked(method, path, entry, places))
 
     response = entry["responses"][str(answer.status_code)]
-    assert answer.headers["content-type"].partition(";")[0] in response["content"]
-    conforms(answer.json(), schema_of(response))
     assert answer.is_success
+    if "content" not in response:
+        assert not answer.content
+    elif answer.headers["content-type"] == "application/octet-stream":
+        assert answer.content == CONTENT
+    else:
+        assert answer.headers["content-type"].partition(";")[0] in response["content"]
+        conforms(answer.json(), schema_of(response))
 
 
 @pytest.mark.parametrize(

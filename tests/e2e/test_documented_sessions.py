@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial/first-host.md"]
+PAGES = ["README.md", "docs/tutorial/first-host.md", "docs/how-to/files.md"]
 BLOCK = re.compile(r"^```sh runnable\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 

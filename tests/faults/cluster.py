@@ -14,7 +14,10 @@ from processes import eventually, free_port
 
 from osapi.bus.server import _binary
 
-REPLICATED = ("KV", "REGISTRY", "FACTS", "STATE", "OBJECTS")
+REPLICATED = (
+    "NATS_KV", "NATS_REGISTRY", "NATS_FACTS", "NATS_STATE", "NATS_OBJECTS", "NATS_FILE_STATE",
+    "BLOBS_INDEX", "BLOBS_NATS",
+)  # fmt: skip
 """Sections of the configuration whose buckets are kept on all three."""
 
 
@@ -74,7 +77,7 @@ class Cluster:
         """What controllers and agents are told of it."""
         servers = ",".join(f"127.0.0.1:{broker.port}" for broker in self.brokers.values())
         hosts = {f"OSAPI_{who}_NATS_HOST": servers for who in ("CONTROLLER", "AGENT")}
-        return hosts | {f"OSAPI_NATS_{section}_REPLICAS": "3" for section in REPLICATED}
+        return hosts | {f"OSAPI_{section}_REPLICAS": "3" for section in REPLICATED}
 
     def leader(self, stream: str) -> str:
         """The name of the one that leads a stream."""

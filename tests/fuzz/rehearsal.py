@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 from fuzzed import Fuzzed
@@ -43,9 +44,15 @@ class Asking:
         body = self.entry.get("requestBody")
         if not body:
             return {}
-        name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        [content] = body["content"].values()
+        name = content["schema"]["$ref"].rpartition("/")[2]
         found: dict[str, Any] = DOCUMENT["components"]["schemas"][name]["properties"]
-        return found
+        return {field: schema for field, schema in found.items() if schema.get("format") != "binary"}
+
+    @property
+    def uploads(self) -> bool:
+        """Whether its body is a form with a file."""
+        return "multipart/form-data" in self.entry.get("requestBody", {}).get("content", {})
 
     @property
     def changes_hosts(self) -> bool:
@@ -74,12 +81,18 @@ def spring(target: Fuzzed) -> None:
 def rehearse(target: Fuzzed) -> None:
     """Ask for each modification as its example has it, as a dry run."""
     with target.client() as http:
+        http.post("/api/file", data={"name": "app.conf"}, files={"file": b"x\n"}).raise_for_status()
         for asking in asked():
             if asking.changes_hosts:
                 example = asking.example
                 answer = http.request(
                     asking.method,
-                    asking.path.format_map({**example, "hostname": "_all"}),
+                    asking.path.format_map(
+                        {
+                            **{name: quote(str(value), safe="") for name, value in example.items()},
+                            "hostname": "_all",
+                        }
+                    ),
                     params={"dry_run": "true"},
                     json={name: value for name, value in example.items() if name in asking.fields},
                 )

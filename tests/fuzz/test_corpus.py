@@ -44,10 +44,15 @@ class Place:
     def request(self, text: str) -> dict[str, Any]:
         """A request as its example has it, with `text` in this place, and a dry run of what changes a host."""
         example = {"hostname": AGENT, **self.asking.example}
-        found: dict[str, Any] = {"method": self.asking.method, "params": {}, "headers": {}}
+        query = {name for name, each in self.asking.parameters.items() if each["in"] == "query"}
+        params = {name: example[name] for name in query & example.keys()}
+        found: dict[str, Any] = {"method": self.asking.method, "params": params, "headers": {}}
         if self.asking.changes_hosts:
             found["params"]["dry_run"] = "true"
-        if self.asking.fields:
+        if self.asking.uploads:
+            found["files"] = {"file": ("f", b"x")}
+            found["data"] = {name: example[name] for name in self.asking.fields if name in example}
+        elif self.asking.fields:
             found["json"] = {name: example[name] for name in self.asking.fields if name in example}
         if self.asking.path.startswith("/api/node/"):
             example["hostname"] = AGENT
@@ -55,6 +60,8 @@ class Place:
             example[self.name] = text
         elif self.where == "body":
             found["json"][self.name] = self._shaped(text)
+        elif self.where == "form":
+            found["data"][self.name] = text
         else:
             found["params" if self.where == "query" else "headers"][self.name] = text
         quoted = {name: quote(str(value), safe="") for name, value in example.items()}
@@ -75,7 +82,7 @@ def places() -> Iterator[Place]:
             if parameter["in"] != "header" and not shared:
                 yield Place(asking, name, parameter["in"])
         for name in asking.fields:
-            yield Place(asking, name, "body")
+            yield Place(asking, name, "form" if asking.uploads else "body")
 
 
 def shared_places() -> Iterator[Place]:
@@ -124,6 +131,8 @@ def is_problem(answer: httpx.Response, place: Place, text: str) -> None:
     """A problem of the caller's, as the document has it, that names the place if that is what is wrong."""
     assert 400 <= answer.status_code < 500, (text, answer.text)
     assert answer.headers["content-type"] == "application/problem+json", (text, answer.text)
+    if place.asking.method == "HEAD":
+        return  # it has no body
     problem = answer.json()
     if answer.status_code == 400:
         fields = [re.split(r"[.\[]", error["field"])[0] for error in problem["errors"]]
@@ -149,9 +158,11 @@ def test_what_no_field_takes_is_refused_for_its_length(http: Careful, place: Pla
     too_long = ask(http, place.request(VERY_LONG))
     beyond = ask(http, place.request(TOO_LONG))
 
+    assert beyond.status_code == 413
+    if place.asking.fields[place.name].get("type") == "object":
+        return  # of its members there may be any
     assert too_long.status_code == 400
     assert place.name in too_long.json()["errors"][0]["field"]
-    assert beyond.status_code == 413
 
 
 def test_what_no_path_or_query_takes_is_refused(http: Careful) -> None:

@@ -2,10 +2,14 @@
 
 import attrs
 import pytest
+from deploying import PORT
+from scripted import ScriptedHost
+from shelf import Shelf
 
 from agent import dispatch
-from agent.host import Host
+from agent.policy import Policy
 from agent.release import NAMES
+from osapi.config.schema import AgentFiles
 
 dispatch.load()
 
@@ -17,43 +21,16 @@ ID=debian
 """
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class ScriptedHost(Host):
-    """`answers` has what each program prints, or the error it ends with; any other program is an error."""
-
-    answers: dict[tuple[str, ...], str | Exception] = attrs.field(factory=dict)
-    ran: list[tuple[str, ...]] = attrs.field(factory=list)
-
-    async def run(self, *argv, privileged=False, input=None, timeout=60, check=True):
-        self.ran.append(argv)
-        answer = self.answers[argv]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def has(self, files: dict[str, str]) -> None:
-        """Put files on the host."""
-        for name, text in files.items():
-            path = self.root / name.lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-
-    def boots_with_systemd(self) -> None:
-        (self.root / "run/systemd/system").mkdir(parents=True)
-
-    def holds(self) -> dict[str, str]:
-        """Every file of the host, and where its links point."""
-        return {
-            f"/{path.relative_to(self.root)}": str(path.readlink()) if path.is_symlink() else path.read_text()
-            for path in sorted(self.root.rglob("*"))
-            if path.is_symlink() or path.is_file()
-        }
-
-
 @pytest.fixture
 def host(tmp_path):
-    """A Debian host called web-01 that was not booted with systemd."""
-    host = ScriptedHost(root=tmp_path, family="debian", hostname="web-01")
+    """A Debian host called web-01 that was not booted with systemd; what the broker has for it is in memory."""
+    host = ScriptedHost(
+        root=tmp_path,
+        family="debian",
+        hostname="web-01",
+        policy=Policy(allow=AgentFiles().allow, refuse=AgentFiles().refuse, own=["/var/lib/osapi"]),
+        store=Shelf(),
+    )
     host.has({NAMES[0]: DEBIAN, "/proc/sys/kernel/hostname": "web-01\n"})
     return host
 
@@ -62,3 +39,10 @@ def host(tmp_path):
 def rehearsing(host):
     """The same host, in a dry run."""
     return attrs.evolve(host, dry=True)
+
+
+@pytest.fixture
+def app(host):
+    """The same host, with an object to deploy in its store."""
+    host.store.put("app.conf", PORT)
+    return host

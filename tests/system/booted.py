@@ -32,11 +32,11 @@ NEW_NETWORK = 0x40000000
 AUTH = {"type": "user_pass", "username": "osapi", "password": os.urandom(16).hex()}
 
 
-def lab(*words: str | Path, below: str = "") -> str:
+def lab(*words: str | Path, below: str = "", nspawn: str = "") -> str:
     """What the script `lab` prints."""
     done = subprocess.run(
         [image.SCRIPTS / "lab", *words],
-        env={**os.environ, "LAB_LOWER": below},
+        env={**os.environ, "LAB_LOWER": below, "LAB_NSPAWN": nspawn},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -50,8 +50,8 @@ def lab(*words: str | Path, below: str = "") -> str:
 class Host:
     """One host; what it is looked into with are its own programs, never the agent."""
 
-    def __init__(self, name: str, address: str) -> None:
-        self.name, self.address = name, address
+    def __init__(self, name: str, address: str, below: str, nspawn: str) -> None:
+        self.name, self.address, self.below, self.nspawn = name, address, below, nspawn
 
     def __repr__(self) -> str:
         return self.name
@@ -185,10 +185,27 @@ class Site:
         state: str = self.job(job_id)["agent_states"][host.name]["status"]
         return state
 
-    def new(self, name: str, address: str, labels: Mapping[str, str]) -> Host:
-        """Switch on a host that was never there."""
-        host = self.hosts[name] = Host(name, address)
-        lab("up", name, address, self.files(name, labels), below=self.below)
+    def new(
+        self,
+        name: str,
+        address: str,
+        labels: Mapping[str, str],
+        *,
+        above: Path | None = None,
+        plain: str = "",
+        nspawn: str = "",
+    ) -> Host:
+        """Switch on a host that was never there.
+
+        `above` is a layer on top of what all start from, `plain` a folder that is not to lie on layers.
+        """
+        below = f"{above}:{self.below}" if above else self.below
+        if plain:
+            folder = STATE / LAB / "hosts" / name / "plain"
+            folder.mkdir(parents=True)
+            nspawn += f" --bind={folder}:{plain}"
+        host = self.hosts[name] = Host(name, address, below, nspawn)
+        lab("up", name, address, self.files(name, labels), below=below, nspawn=nspawn)
         return host
 
     def files(self, name: str, labels: Mapping[str, str]) -> Path:
@@ -226,7 +243,7 @@ class Site:
 
     def on(self, host: Host) -> None:
         """Switch a host on that is off."""
-        lab("up", host.name, below=self.below)
+        lab("up", host.name, below=host.below, nspawn=host.nspawn)
         self.ready(host)
 
     def mend(self, host: Host) -> None:

@@ -22,7 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[booted.Site]:
     """A broker, a controller, and three hosts: t1 and t2 in group web, t3 in group db."""
     with booted.site(tmp_path_factory.mktemp("site")) as found:
         for number, group in enumerate(("web.dev.eu", "web.prod", "db"), 1):
-            found.new(f"t{number}", f"10.77.2.{number}", {"group": group})
+            found.new(f"t{number}", f"10.77.2.{number}", {"group": group, "site": "lab"})
         for host in found.hosts.values():
             found.ready(host)
         yield found

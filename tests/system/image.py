@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "lab"
@@ -28,13 +29,58 @@ PIP = f"{VENV}/bin/pip --quiet install --no-cache-dir --no-index"
 
 def lower() -> str:
     """The folders that hosts start from, as `lab` takes them."""
-    debian = used(Path(output(SCRIPTS / "lab", "prepare")))
+    debian = base()
     wheels = wheelhouse()
     needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     venv = layer("venv", [debian], wheels, f'python3 -m venv {VENV} && {PIP} --find-links /mnt "$@"', *needs)
     wheel = kept("wheel", content(ROOT / "pyproject.toml", *sources()), build)
     program = layer("osapi", [venv, debian], wheel, f"{PIP} --no-deps /mnt/*.whl")
     return ":".join(map(str, (program, venv, debian)))
+
+
+def base() -> Path:
+    """The root file system of Debian."""
+    return used(Path(output(SCRIPTS / "lab", "prepare")))
+
+
+def docker() -> Path:
+    """Docker, to put on top of what hosts start from."""
+    return layer("docker", [base()], debs("dockerdebs", "docker.io"), "dpkg --install /mnt/*.deb")
+
+
+def registry() -> Path:
+    """A registry of images and a busybox to make images of, as files that run on this machine."""
+    packed = debs("registrydebs", "docker-registry", "busybox-static")
+
+    def unpack(folder: Path) -> None:
+        for deb in packed.glob("*.deb"):
+            output("dpkg-deb", "--extract", deb, folder)
+
+    return kept("registry", str(packed).encode(), unpack)
+
+
+def debs(kind: str, *names: str) -> Path:
+    """Packages of Debian with what they need, but for what is in the root file system."""
+    debian = base()
+
+    def fetch(folder: Path) -> None:
+        (folder / "partial").mkdir(parents=True)
+        with TemporaryDirectory() as lists:
+            state = {
+                "Dir::State::Lists": lists,
+                "Dir::State::Status": debian / "var/lib/dpkg/status",
+                "Dir::Cache::Archives": folder,
+                "APT::Sandbox::User": "root",
+                "APT::Install-Recommends": "false",
+                "Acquire::Check-Valid-Until": "false",
+            }
+            apt = ["apt-get", "-qq", *(f"--option={name}={value}" for name, value in state.items())]
+            output(*apt, "update")
+            output(*apt, "--yes", "--download-only", "install", *names)
+        (folder / "lock").unlink()
+        (folder / "partial").rmdir()
+
+    return kept(kind, " ".join([str(debian), *names]).encode(), fetch)
 
 
 def wheelhouse() -> Path:

@@ -76,7 +76,7 @@ def test_name_and_labels_are_the_hosts(one, t1):
     item = one("hostname", "get")
 
     assert item["hostname"] == t1.run("hostnamectl", "hostname")
-    assert item["labels"] == {"group": "web.dev.eu"}
+    assert item["labels"] == {"group": "web.dev.eu", "site": "lab"}
 
 
 def test_the_time_zone_is_the_one_systemd_says(one, t1):

@@ -71,7 +71,7 @@ def test_its_permission_exists(declaration):
     permission = declaration.spec.permission
 
     assert permission == "" or permission in known()
-    assert permission == "" or re.fullmatch(r"[a-z]+:(read|write|execute)", permission)
+    assert permission == "" or re.fullmatch(r"[a-z]+:(read|write|execute|admin)", permission)
 
 
 @EVERY
@@ -139,7 +139,7 @@ def test_it_refuses_what_it_does_not_know(declaration):
 
 @EVERY_OPERATION
 def test_what_hosts_answer_has_fields(operation):
-    info = msgspec.inspect.type_info(operation.spec.returns)
+    info = msgspec.inspect.type_info(operation.spec.item)
 
     assert isinstance(info, msgspec.inspect.DataclassType | msgspec.inspect.StructType)
     assert info.fields
@@ -167,6 +167,6 @@ def test_an_operation_has_a_test_and_a_page_of_its_name(operation):
 
 
 def test_results_have_names_of_their_own():
-    returned = {d.spec.returns for d in catalogue().values()}
+    returned = {d.spec.item for d in catalogue().values()}
 
     assert len({kind.__name__ for kind in returned}) == len(returned)

@@ -6,7 +6,7 @@ from typing import Literal, get_args, get_origin
 import attrs
 import pytest
 
-from osapi.config import Config, NatsConnection, Role, User, check, load, masked, urls
+from osapi.config import Config, Role, User, check, load, masked
 from osapi.config.loading import NO_EFFECT, NOT_YET, leaves
 from osapi.configfile import STATE_KEY, TOKEN_KEY, URL_KEY, variable
 from osapi.durations import Duration
@@ -56,6 +56,15 @@ EVERY_LEAF = {
     "nats.server.auth.users": "alice=one,bob=two",
     "nats.server.auth.nkeys": NKEY,
     "agent.hostname": "web-01",
+    "agent.files.allow": "/etc,/srv",
+    "agent.files.refuse": "/etc/shadow*",
+    "blobs.nats.bucket": "other",
+    "blobs.s3.endpoint": "s3.example.org",
+    "blobs.s3.region": "eu-central-1",
+    "blobs.fs.path": "/srv/blobs",
+    "blobs.references.file_roots": "/srv/images",
+    "blobs.references.s3_buckets": "images,isos",
+    "blobs.references.allow": "127.0.0.1,10.0.0.0/8",
 }
 
 
@@ -169,7 +178,7 @@ BAD = [
     ("controller: {api: {prot: 1}}", "controller.api.prot: not a known key; did you mean controller.api.port?"),
     ("controller: {api: {nats: {port: 1}}}", "controller.api.nats: not a known key; did you mean controller."),
     ("contoller: {}", "contoller: not a known key; did you mean controller?"),
-    ("xyz: {}", "xyz: not a known key; allowed: debug, state_dir, controller, agent, nats, telemetry"),
+    ("xyz: {}", "xyz: not a known key; allowed: debug, state_dir, controller, agent, nats, blobs, telemetry"),
     ("1: {}", "1: not a known key"),
     ("agent: 5", "agent: not a section; allowed in it: nats, consumer"),
     ("agent: [a]", "agent: not a section"),
@@ -378,18 +387,3 @@ def test_what_is_shown_holds_no_secret():
     assert shown["controller"]["nats"]["auth"]["password"] == "****"
     assert shown["nats"]["kv"]["ttl"] == "168h0m0s"
     assert len(secrets) == sum(leaf.kind.secret for leaf in leaves(Config()))
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", ["nats://localhost:4222"]),
-        ("a, b:4333,10.0.0.1", ["nats://a:4222", "nats://b:4333", "nats://10.0.0.1:4222"]),
-        ("[::1],[fe80::1]:99", ["nats://[::1]:4222", "nats://[fe80::1]:99"]),
-    ],
-)
-def test_a_cluster_is_several_hosts(host, expected):
-    config = load(None, {"OSAPI_AGENT_NATS_HOST": host})
-
-    assert urls(config.agent.nats) == expected
-    assert urls(NatsConnection(host=host)) == expected

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from osapi.config import NatsConnection, load, urls
 from osapi.configfile import client_settings, find
 from osapi.errors import ConfigError
 from osapi.state import StateDirectory
@@ -75,3 +76,18 @@ print(sorted({{"jwt", "yaml", "osapi.config", "structlog", "trio", "cryptography
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
 
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", ["nats://localhost:4222"]),
+        ("a, b:4333,10.0.0.1", ["nats://a:4222", "nats://b:4333", "nats://10.0.0.1:4222"]),
+        ("[::1],[fe80::1]:99", ["nats://[::1]:4222", "nats://[fe80::1]:99"]),
+    ],
+)
+def test_a_cluster_is_several_hosts(host, expected):
+    config = load(None, {"OSAPI_AGENT_NATS_HOST": host})
+
+    assert urls(config.agent.nats) == expected
+    assert urls(NatsConnection(host=host)) == expected

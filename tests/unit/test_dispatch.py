@@ -107,7 +107,12 @@ async def test_a_dry_run_has_a_plan_however_it_ends(host, way):
     performed = await perform(attrs.evolve(host, dry=True), Try(way=way))
 
     diff = "new file mode 100644\n--- /dev/null\n+++ /etc/tried\n@@ -0,0 +1 @@\n+yes\n"
-    assert performed.plan == Plan(files=[FilePlan(path="/etc/tried", action="created", diff=diff)])
+    assert performed.plan == Plan(
+        files=[
+            FilePlan(path="/etc", action="created", diff="new file mode 040755\n"),
+            FilePlan(path="/etc/tried", action="created", diff=diff),
+        ]
+    )
     assert not (host.root / "etc").exists()
 
 

@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.facts import FIRST_NAMESPACE, gather, parse_routes, primary, primary_ipv6, resolve
+from agent.facts import (
+    FIRST_NAMESPACE,
+    gather,
+    parse_routes,
+    primary,
+    primary_ipv6,
+    resolve,
+    resolve_parameters,
+)
 from agent.host import Host
 from agent.machine import interface
 from osapi.errors import BadInput, CommandFailed, NotFound
 from osapi.facts import BUILTIN
+from osapi.operations import file
 from osapi.registry import Facts, Route
 
 HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -211,6 +220,22 @@ def test_references_are_replaced_in_every_string_however_deep():
     found = resolve(given, FACTS, "web-01")
 
     assert found == {"name": "web-01", "list": [{"deep": "a x86_64, b"}, 7, None, True]}
+
+
+def test_references_stand_for_themselves_in_parameters_that_are_literal():
+    given = {"path": "/srv/@fact.hostname", "line": "owner = me@fact.hostname", "regexp": "@fact.arch"}
+
+    found = resolve_parameters(file.EditLine, given, FACTS, "web-01")
+
+    assert found == {**given, "path": "/srv/web-01"}
+
+
+def test_references_are_replaced_in_the_variables_of_a_template():
+    given = {"object_name": "app", "path": "/a", "vars": {"listen": ["@fact.interface.primary"], "n": 1}}
+
+    found = resolve_parameters(file.Deploy, given, FACTS, "web-01")
+
+    assert found["vars"] == {"listen": ["eth0"], "n": 1}
 
 
 @pytest.mark.parametrize("key", [key for key, _ in BUILTIN])

@@ -2,12 +2,17 @@
 
 import os
 import stat
+from contextlib import suppress
 
 import attrs
 import pytest
+import trio
 
+from agent.files import Attributes
 from agent.host import Host
-from osapi.errors import CommandFailed, NotFound, OperationError, Refused, TimedOut
+from osapi.deployments import Deployment
+from osapi.errors import CommandFailed, NotFound, OperationError, Refused, TimedOut, Unsupported
+from osapi.jobs import now
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 NOBODY = 65534
@@ -82,10 +87,12 @@ async def test_a_write_that_fails_leaves_nothing_behind(host, root):
 
 
 async def test_what_the_system_refuses_names_the_file(host):
-    name = "/etc/" + "x" * 300
+    name = "/srv/app/" + "x" * 300
 
     with pytest.raises(OperationError, match=f"{name}: File name too long"):
         await host.write(name, "")
+
+    assert await host.stat("/srv") is None
 
 
 async def test_bytes_that_are_not_utf8_survive(host, root):
@@ -147,6 +154,44 @@ async def test_a_link_that_another_user_made_is_not_followed(host, root, name):
     assert (root / "etc/authorized_keys").read_text() == "the administrator's"
 
 
+@AS_ROOT
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda host: host.replace("/home/me/here/x/kept", b"other", parents=False),
+        lambda host: host.set_attributes("/home/me/here/x/kept", Attributes(mode=0o777)),
+        lambda host: host.remove("/home/me/here/x/kept"),
+        lambda host: host.remove_tree("/home/me/here/x"),
+    ],
+    ids=["replace", "set_attributes", "remove", "remove_tree"],
+)
+async def test_a_folder_whose_owner_makes_a_link_of_it_meanwhile_leads_nowhere(host, root, act):
+    theirs, home = root / "etc", root / "home/me"
+    (home / "etc/x").mkdir(parents=True)
+    (theirs / "x").mkdir()
+    (theirs / "x/kept").write_text("kept")
+    (home / "link").symlink_to("/etc")
+    os.lchown(home / "link", NOBODY, NOBODY)
+    (home / "roots").symlink_to("/home/me/etc")
+    turning = True
+
+    def turn() -> None:
+        """`here` is now a folder, now the administrator's link, now their own."""
+        while turning:
+            for name in ("etc", "roots", "link"):
+                (home / name).rename(home / "here").rename(home / name)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, turn)
+        for _ in range(300):
+            with suppress(OperationError):
+                await act(host)
+        turning = False
+
+    assert [path.read_text() for path in theirs.rglob("*") if path.is_file()] == ["kept"]
+    assert stat.S_IMODE((theirs / "x/kept").stat().st_mode) == 0o644
+
+
 async def test_links_in_a_circle_are_refused(host, root):
     (root / "etc/a").symlink_to("b")
     (root / "etc/b").symlink_to("a")
@@ -204,7 +249,7 @@ async def test_run_raises_what_a_program_failed_with_unless_told_not_to(host):
     with pytest.raises(CommandFailed, match="sh exited with 3: why") as failed:
         await host.run(*failing)
 
-    assert (failed.value.argv, failed.value.exit_code) == (failing, 3)
+    assert (failed.value.argv, failed.value.exit_code, failed.value.stdout) == (failing, 3, "out\n")
     assert await host.run(*failing, check=False) == "out\n"
 
 
@@ -215,8 +260,33 @@ async def test_run_raises_where_there_is_no_such_program_or_no_time(host):
         await host.run("sleep", "600", timeout=0.1)
 
 
+async def test_listen_tells_what_a_program_prints_until_the_time_is_over(host):
+    told = []
+
+    await host.listen(
+        "sh", "-c", "echo out; exec sleep 600", seconds=0.5, emit=lambda *words: told.append(words)
+    )
+
+    assert told == [("stdout", "out\n")]
+
+
+async def test_listen_raises_what_a_program_failed_with(host):
+    with pytest.raises(CommandFailed, match="sh exited with 3: why"):
+        await host.listen("sh", "-c", "echo why >&2; exit 3", seconds=60, emit=lambda *_: None)
+
+
 async def test_only_what_is_privileged_goes_through_sudo(host):
-    host = attrs.evolve(host, sudo=("env", "WHO=root"))
+    host = attrs.evolve(host, sudo=("env", "WHO=root"), permit=lambda _: None)
     who = ("sh", "-c", "echo $WHO")
 
     assert (await host.run(*who), await host.run(*who, privileged=True)) == ("\n", "root\n")
+
+
+async def test_what_is_deployed_is_put_on_record_for_real_only(host):
+    deployment = Deployment(
+        object_name="app", path="/etc/app", sha256="", source_sha256="", content_type="raw", deployed_at=now()
+    )
+
+    await attrs.evolve(host, dry=True).remember(deployment)
+    with pytest.raises(Unsupported, match="this agent has no store, and so no record of /etc/app"):
+        await host.remember(deployment)

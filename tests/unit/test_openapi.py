@@ -124,6 +124,17 @@ def test_an_item_has_the_fields_of_the_result_flat_beside_those_of_the_outcome()
     assert follow(item["properties"]["status"]["$ref"])["enum"] == ["failed", "ok", "skipped"]
 
 
+def test_an_item_of_a_list_has_the_fields_of_one_entry():
+    item, whole = SCHEMAS["SysctlListItem"], SCHEMAS["SysctlListResults"]
+
+    assert list(item["properties"]) == [
+        "hostname", "status", "changed", "key", "value", "kept", "error", "code", "plan",
+    ]  # fmt: skip
+    assert item["required"] == ["hostname", "status", "changed"]
+    assert whole["properties"]["results"]["items"] == {"$ref": "#/components/schemas/SysctlListItem"}
+    assert "each entry of each host" in whole["properties"]["results"]["description"]
+
+
 def test_an_optional_field_is_not_required_and_never_null():
     page = SCHEMAS["JobPage"]
 

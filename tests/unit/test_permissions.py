@@ -45,6 +45,13 @@ def test_reading_roles_cannot_change_anything():
     assert not any(permission.endswith(":execute") for permission in allowed(["write"]))
 
 
+def test_only_admins_may_delete_blobs():
+    assert "blob:admin" in allowed(["admin"])
+    assert allowed(["write"]) >= {"blob:read", "blob:write"}
+    assert allowed(["read"]) >= {"blob:read"}
+    assert not any(permission.endswith(":admin") for permission in allowed(["write", "read"]))
+
+
 def test_several_roles_add_up():
     config = {"ops": Role(permissions=["power:execute"])}
 

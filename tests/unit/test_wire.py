@@ -11,7 +11,7 @@ from osapi import wire
 from osapi.calls import job as jobs
 from osapi.errors import BadInput
 from osapi.operation import Operation, text
-from osapi.operations import command, hostname, node, process, timezone
+from osapi.operations import command, file, hostname, node, process, sysctl, timezone
 from osapi.results import Changed, FilePlan, Outcome, Plan, Status
 
 Word = Annotated[str, text("[a-z]+", "A word in lower case", example="word", most=8)]
@@ -35,6 +35,16 @@ class Open(Operation[Changed], POST="/wire/open/{name}"):
     name: Word
     rule: Rule | None = None
     words: list[Word] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class Door:
+    number: int
+    status: str = "shut"
+
+
+class Doors(Operation[list[Door]], GET="/wire/doors"):
+    """List doors; declared here, for entries that have a status of their own."""
 
 
 def refused(declaration, given, **options):
@@ -160,6 +170,16 @@ def test_a_reference_does_not_change_what_a_value_must_be():
     assert refused(process.Get, {"pid": "@fact.arch"}).field == "pid"
 
 
+def test_a_literal_value_refers_to_nothing_and_is_checked_at_once():
+    assert wire.params(file.Write, {"path": "/a", "content": "me@fact.org"}).content == "me@fact.org"
+    assert refused(file.Write, {"path": "/a", "content": "@fact.arch" * 10_000}).field == "content"
+    assert refused(file.EditLine, {"path": "/@fact.hostname", "line": "@fact.arch\n"}).field == "line"
+
+
+def test_what_is_resolved_is_checked_whatever_it_looks_like():
+    assert refused(timezone.Update, {"timezone": "@fact.custom.zone"}, resolved=True).field == "timezone"
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -259,5 +279,95 @@ def test_an_outcome_travels_flat_and_without_what_is_none():
     }
 
 
+@pytest.mark.parametrize("state", ["in-sync", "drifted", "missing"])
+def test_a_status_that_is_the_results_own_travels_in_the_place_of_ok(state):
+    outcome = Outcome(hostname="a", status=Status.OK, result=file.FileStatus(path="/etc/a", status=state))
+    body = wire.encode({"job_id": "1", "results": [wire.flatten(outcome)]})
+
+    assert wire.flatten(outcome)["status"] == state
+    assert wire.results(file.Status, body).results == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("item", "status"),
+    [
+        ({"status": "ok"}, Status.OK),
+        ({"status": "drifted", "error": None}, Status.OK),
+        ({}, Status.OK),
+        ({"status": "failed"}, Status.FAILED),
+        ({"status": "skipped", "error": "no", "code": "internal"}, Status.SKIPPED),
+        ({"status": "drifted", "error": "no", "code": "not_found"}, Status.FAILED),
+        ({"error": "no"}, Status.FAILED),
+        ({"error": "no", "code": "unsupported"}, Status.SKIPPED),
+        ({"status": ["ok"]}, Status.OK),
+    ],
+)
+def test_how_it_went_on_a_host_is_told_whatever_its_status_says(item, status):
+    body = wire.encode({"results": [{"hostname": "a", "path": "/a", "sha256": "", **item}]})
+
+    assert wire.status(item) is status
+    assert wire.results(file.Deploy, body).results[0].status is status
+
+
 def test_results_may_be_null():
     assert wire.results(node.Status, b'{"job_id": "1", "results": null}').results == []
+    assert wire.results(sysctl.List, b'{"job_id": "1", "results": null}').results == []
+
+
+def listed(declaration, *items):
+    return wire.results(declaration, wire.encode({"job_id": "1", "results": items})).results
+
+
+def test_the_items_of_a_list_come_back_as_one_outcome_for_each_host():
+    first, second = {"key": "a.b", "value": "1"}, {"key": "c.d", "value": "2"}
+    web, db = {"hostname": "web", "status": "ok", "changed": False}, {"hostname": "db", "status": "ok"}
+
+    found = listed(sysctl.List, db | second, web | first, web | second)
+
+    settings = [sysctl.Setting(key="a.b", value="1"), sysctl.Setting(key="c.d", value="2")]
+    assert found == [
+        Outcome(hostname="db", status=Status.OK, result=settings[1:]),
+        Outcome(hostname="web", status=Status.OK, result=settings),
+    ]
+
+
+def test_a_host_without_entries_is_one_item_and_has_an_empty_list():
+    item = {"hostname": "web", "status": "ok", "changed": False}
+
+    assert listed(sysctl.List, item) == [Outcome(hostname="web", status=Status.OK, result=[])]
+
+
+def test_a_host_that_failed_has_no_list():
+    bad = {"hostname": "a", "status": "failed", "error": "no", "code": "refused"}
+
+    [failed, skipped] = listed(sysctl.List, bad, bad | {"status": "skipped"})
+
+    assert (failed.status, failed.error, failed.code, failed.result) == (Status.FAILED, "no", "refused", None)
+    assert (skipped.status, skipped.result) == (Status.SKIPPED, None)
+
+
+def test_one_of_two_hosts_of_the_same_name_may_have_failed():
+    good = {"hostname": "a", "status": "ok", "key": "a.b", "value": "1"}
+
+    found = listed(sysctl.List, good, {"hostname": "a", "status": "failed", "error": "no"})
+
+    assert [(outcome.status, outcome.error) for outcome in found] == [
+        (Status.OK, None),
+        (Status.FAILED, "no"),
+    ]
+
+
+def test_entries_may_have_a_status_of_their_own():
+    item = {"hostname": "a", "changed": False}
+
+    found = listed(Doors, item | {"status": "open", "number": 1}, item | {"status": "shut", "number": 2})
+
+    doors = [Door(number=1, status="open"), Door(number=2)]
+    assert found == [Outcome(hostname="a", status=Status.OK, result=doors)]
+
+
+def test_an_entry_that_lacks_a_field_is_refused_by_its_name():
+    with pytest.raises(BadInput) as found:
+        listed(sysctl.List, {"hostname": "a", "status": "ok", "key": "a.b"})
+
+    assert "value" in str(found.value)

@@ -1,0 +1,1 @@
+"""What hosts do at certain times."""
