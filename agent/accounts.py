@@ -71,6 +71,11 @@ class Accounts:
                 found.setdefault(member, []).append(group.name)
         return found
 
+    @cached_property
+    def names(self) -> Mapping[int, str]:
+        """The names of groups by their numbers; of two with one number, the first."""
+        return {group.gid: group.name for group in reversed([*self.groups.values()])}
+
     def beside_own(self, account: Account) -> list[str]:
         """The groups it is in, without its own."""
         names = self.memberships.get(account.name, [])
@@ -78,7 +83,7 @@ class Accounts:
 
     def own_group(self, account: Account) -> str | None:
         """The name of its own group; None where there is none of that number."""
-        return next((group.name for group in self.groups.values() if group.gid == account.gid), None)
+        return self.names.get(account.gid)
 
     def locked(self, name: str) -> bool | None:
         """Whether no password opens it, as `passwd --status` tells; None where the agent may not know."""

@@ -16,6 +16,7 @@ from agent.identity import Identity, machine_id
 from agent.intake import Intake, settle, take
 from agent.journal import Journal
 from agent.policy import Policy
+from agent.preflight import preflight
 from agent.uplink import ToBroker
 from osapi import configfile
 from osapi.blobs.store import Blobs
@@ -46,6 +47,8 @@ async def run_agent(
     dispatch.load()
     section = config.agent
     identity = identify(config, state)
+    if identity.host.sudo:
+        await preflight(identity.host)
     bus = connect(section.nats)
     health: dict[str, Condition] = {}
     subjects = Subjects(section.nats.namespace)

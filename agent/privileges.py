@@ -8,6 +8,7 @@ Sources: sudoers(5), "Command arguments" (regular expressions need sudo 1.9.10),
 """
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -79,7 +80,7 @@ def rule(pattern: Pattern, path: str) -> str:
     if len(pattern) == 1:
         return f'{path} ""'
     words = " ".join(
-        {ANY: r"[^[:space:]]+"}.get(word, _literal(word)) for word in pattern[1:] if word != REST
+        {ANY: r"[^[:space:]]*"}.get(word, _literal(word)) for word in pattern[1:] if word != REST
     )
     rest = ("( .*)?" if words else ".*") if pattern[-1] == REST else ""
     return f"{path} ^{words}{rest}$"
@@ -100,4 +101,10 @@ def programs() -> Iterator[str]:
     yield from sorted({pattern[0] for patterns in by_domain().values() for pattern in patterns})
 
 
-__all__ = ["by_domain", "check", "matches", "programs", "rule", "sudoers"]
+def installed() -> dict[str, str]:
+    """Where the programs on the list are, of those that this machine has."""
+    places = {name: shutil.which(name, path=":".join(FOLDERS)) for name in programs()}
+    return {name: place for name, place in places.items() if place}
+
+
+__all__ = ["by_domain", "check", "installed", "matches", "programs", "rule", "sudoers"]

@@ -6,7 +6,6 @@ OSAPI's own are called `osapi-NAME`, with files in /etc/systemd/system that are 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from secrets import token_hex
 
 import attrs
 import trio
@@ -171,7 +170,7 @@ async def verify(host: Host, name: str, content: bytes) -> None:
     Programs and units that are not there yet may come later. The file it looks at must have the name of the unit; it is
     among what the agent keeps for itself, also in a dry run, and is gone again afterwards.
     """
-    folder = f"{host.versions}/verify-{token_hex(8)}"
+    folder = f"{host.versions}/verify-{name}"
     own = attrs.evolve(host, dry=False)
     try:
         await own.make_folder(folder, Attributes(mode=0o700))

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 PROVIDERS = {
     "/etc/systemd/system/": "service",
     "/usr/local/share/ca-certificates/": "certificate",
+    "/usr/local/lib/osapi/cron/": "cron",
+    "/usr/local/lib/osapi/timer/": "timer",
     **{f"/etc/cron.{when}/": "cron" for when in ("d", "hourly", "daily", "weekly", "monthly")},
 }
 """Whose a file is, by the folder it lies in; anywhere else it is the file provider's."""

@@ -176,8 +176,9 @@ def command(declaration: type[Declaration[Any]], given: dict[str, Any]) -> str:
     words = ["osapi", "client", *(["node"] if issubclass(declaration, Operation) else [])]
     words += declaration.spec.command
     for parameter in parameters(declaration):
-        if parameter.name in given:
-            words += [f"--{parameter.flag}", str(given[parameter.name])]
+        value = given.get(parameter.name, [])
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{parameter.flag}", str(each)]
     if declaration.spec.uploads:
         words += ["--file", "FILE"]
     return shlex.join(words)
@@ -275,7 +276,8 @@ def _item(spec: Spec, returns: Schema, schemas: Schemas) -> Schema:
     first = {name: outer[name] for name in ITEM}
     return {
         "type": "object",
-        "description": result.get("description", spec.summary),
+        "description": result.get("description", spec.summary)
+        + (f"\n\n{LISTED}." if is_list(spec.returns) else ""),
         "properties": first
         | {name: outer.get(name, field) for name, field in own.items()}
         | outer

@@ -151,7 +151,7 @@ class Declaration(Generic[R]):
             summary=summary,
             description=description,
         )
-        attrs.frozen(cls, kw_only=True, slots=False)
+        attrs.frozen(cls, kw_only=True, slots=False, field_transformer=_without_secrets)
 
 
 class Operation(Declaration[R], prefix=NODE):
@@ -194,7 +194,7 @@ def parameters(declaration: type[Declaration[Any]]) -> tuple[Parameter, ...]:
 def _parameter(declaration: type[Declaration[Any]], field: msgspec.inspect.Field) -> Parameter:
     annotation = annotations(declaration)[field.name]
     found = [meta for meta in _metas(annotation) if isinstance(meta, msgspec.Meta)]
-    extra = {key: value for meta in found for key, value in (meta.extra or {}).items()}
+    extra = _extra(annotation)
     kind = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
     return Parameter(
         name=field.name,
@@ -211,6 +211,17 @@ def _parameter(declaration: type[Declaration[Any]], field: msgspec.inspect.Field
         literal=extra.get("literal", False),
         in_query=extra.get("in_query", False),
     )
+
+
+def _without_secrets(_: type, fields: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:
+    """The fields of a declaration, so that what is secret is not in what it looks like in a log or a traceback."""
+    return [field.evolve(repr=not _extra(field.type).get("secret", False)) for field in fields]
+
+
+def _extra(annotation: Any) -> dict[str, Any]:
+    """What is said of a field besides."""
+    found = (meta for meta in _metas(annotation) if isinstance(meta, msgspec.Meta))
+    return {key: value for meta in found for key, value in (meta.extra or {}).items()}
 
 
 def _metas(annotation: Any) -> Iterator[Any]:

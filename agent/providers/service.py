@@ -24,7 +24,7 @@ NOTHING_TO_ENABLE = {"static", "indirect", "generated", "transient"}
 async def list(host: Host, _: service.List) -> service.Services:
     await units.check_booted(host)
     loaded = await units.matching(host, "*.service")
-    found = {unit.id: await _info(host, unit) for unit in loaded if unit.is_known or not unit.has_stopped}
+    found = {unit.id: await _info(host, unit) for unit in loaded if unit.is_known or unit.runs}
     files = json.loads(await host.run("systemctl", "list-unit-files", "--type=service", "--output=json"))
     for file in files:
         name, state = file["unit_file"], file["state"]

@@ -56,6 +56,11 @@ def _became(before: str | None, after: str | None) -> str:
     return f"{before} → {after}" if before else f"new {after}"
 
 
+def schedule(value: Any) -> str:
+    """When an entry of cron runs."""
+    return text(value.get("schedule") or value.get("interval"))
+
+
 def digest(value: Any) -> str:
     """As much of a SHA-256 as tells it from others."""
     return str(value or "")[:12]

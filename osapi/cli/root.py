@@ -157,7 +157,15 @@ root = Fixed(
         ),
         "agent": Fixed(
             "agent",
-            {"start": Elsewhere("osapi.cli.daemons:agent_start", "Run an agent on this host.")},
+            {
+                "start": Elsewhere("osapi.cli.daemons:agent_start", "Run an agent on this host."),
+                "privileges": Elsewhere(
+                    "osapi.cli.privileges:privileges", "List what the agent runs as root."
+                ),
+                "sudoers": Elsewhere(
+                    "osapi.cli.privileges:sudoers", "Print the sudoers file of an agent that is not root."
+                ),
+            },
             shared=(*session.ROOT, *AGENT),
             help="The agent: does the work on a host.",
         ),

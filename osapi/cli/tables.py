@@ -78,6 +78,21 @@ ROUTES = Table(
     rows="routes",
 )
 SETTING = Table((Column("KEY", "key"), Column("VALUE", "value")))
+SERVICE = (Column("NAME", "name"), Column("STATUS", "status"), Column("ENABLED", "enabled"))
+CRON = Table(
+    (
+        Column("NAME", "name"),
+        Column("SCHEDULE", "", formats.schedule),
+        Column("OBJECT", "object"),
+        Column("USER", "user"),
+    )
+)
+TIMER = (
+    Column("NAME", "name"),
+    Column("NEXT", "next", formats.moment),
+    Column("LAST", "last", formats.moment),
+    Column("UNIT", "unit"),
+)
 COMMAND = Table((Column("EXIT", "exit_code"), Column("STDOUT", "stdout", formats.first_line)))
 
 TABLES = {
@@ -180,6 +195,23 @@ TABLES = {
     ),
     "network.route.list": ROUTES,
     "network.route.get": ROUTES,
+    "service.list": Table(SERVICE, rows="services"),
+    "service.get": Table(
+        tuple(
+            attrs.evolve(column, path=f"service.{column.path}")
+            for column in (*SERVICE, Column("DESCRIPTION", "description"))
+        )
+    ),
+    "schedule.cron.list": CRON,
+    "schedule.cron.get": CRON,
+    "schedule.timer.list": Table(TIMER, rows="timers"),
+    "schedule.timer.get": Table(
+        tuple(
+            attrs.evolve(column, path=f"timer.{column.path}")
+            for column in (*TIMER, Column("CALENDAR", "calendar"))
+        )
+    ),
+    "certificate.list": Table((Column("NAME", "name"), Column("SOURCE", "source")), rows="certificates"),
     "command.exec": COMMAND,
     "command.shell": COMMAND,
     "user.list": USERS,

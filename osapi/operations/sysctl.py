@@ -50,7 +50,7 @@ class SettingChanged(Changed):
 
 
 class List(Operation[list[Setting]], GET="/sysctl"):
-    """List the parameters that OSAPI keeps, one item for each."""
+    """List the parameters that OSAPI keeps."""
 
 
 class Get(Operation[Setting], GET="/sysctl/{key}"):
@@ -75,7 +75,10 @@ class Create(Operation[SettingChanged], POST="/sysctl"):
 
 
 class Update(Operation[SettingChanged], PUT="/sysctl/{key}"):
-    """Give a parameter that OSAPI keeps another value; errors are as those of create."""
+    """Give a parameter that OSAPI keeps another value.
+
+    What the host or the kernel does not take is an error as with create.
+    """
 
     key: Key
     value: Value

@@ -141,7 +141,8 @@ class Create(Operation[UserChanged], POST="/user"):
     """Make an account with a home folder, and a group of its own.
 
     Nothing is done where there is one that is as asked for; one that differs is a conflict, and the answer says in
-    what. What is not asked for is as useradd(8) of the host makes it.
+    what. One that never had a password is given the one asked for. What is not asked for is as useradd(8) of the host
+    makes it.
     """
 
     name: Name

@@ -72,4 +72,4 @@ def test_the_sudoers_file_is_one(tmp_path):
 
 def test_a_program_that_is_not_installed_has_no_rule():
     assert "hostnamectl" not in privileges.sudoers("osapi", {"timedatectl": "/usr/bin/timedatectl"})
-    assert "/usr/bin/timedatectl ^set-timezone [^[:space:]]+$" in privileges.sudoers("osapi", PATHS)
+    assert "/usr/bin/timedatectl ^set-timezone [^[:space:]]*$" in privileges.sudoers("osapi", PATHS)

@@ -50,10 +50,14 @@ def asked(method, path, entry, places):
     fields = resolved(entry["requestBody"]) if "requestBody" in entry else {}
     host = places["agent"] if path.startswith("/api/agent") else "_all"
     in_path = set(re.findall(r"{(\w+)}", path)) - ({"hostname"} if path.startswith("/api/node/") else set())
-    given = {name: value for name, value in entry.get("x-example", {}).items() if name not in in_path}
+    example = entry.get("x-example", {})
+    given = {name: value for name, value in example.items() if name not in in_path}
+    quoted = {name: quote(str(value), safe="") for name, value in example.items()}
+    if path.startswith("/api/node/"):
+        places = {name: value for name, value in places.items() if name != "name"}  # that of an object
     return {
         "method": method.upper(),
-        "url": path.format(hostname=host, **places),
+        "url": path.format(**(quoted | places | {"hostname": host})),
         "params": {name: given[name] for name in names & given.keys()}
         | ({"dry_run": "true"} if "dry_run" in names else {}),
         **({"data": given, "files": {"file": CONTENT}} if "file" in fields else {"json": given or None}),

@@ -28,10 +28,14 @@ CANARY = "osapi-canary"
 
 PRINTING = "printf", "hostname", "pwd"
 TRAPS = (
-    "bash", "cat", "chmod", "cp", "curl", "dd", "hostnamectl", "id", "kill", "ln", "mv", "nc", "python3",
-    "reboot", "rm", "sh", "shutdown", "sleep", "systemctl", "tee", "timedatectl", "touch", "wget",
+    "bash", "cat", "chmod", "chpasswd", "cp", "curl", "dd", "gpasswd", "groupadd", "groupdel",
+    "hostnamectl", "id", "kill", "ln", "mv", "nc", "python3", "reboot", "rm", "sh", "shutdown", "sleep",
+    "systemctl", "tee", "timedatectl", "touch", "useradd", "userdel", "usermod", "wget",
 )  # fmt: skip
-PROTECTED = "/etc/hostname", "/etc/hosts", "/etc/timezone", "/etc/localtime", "/proc/sys/kernel/hostname"
+PROTECTED = (
+    "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/passwd", "/etc/shadow", "/etc/timezone",
+    "/proc/sys/kernel/hostname",
+)  # fmt: skip
 EXPECTED_LEVELS = {"debug", "info", "warning"}
 
 

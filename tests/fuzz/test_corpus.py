@@ -149,7 +149,8 @@ def harmless(answer: httpx.Response, place: Place, text: str) -> None:
         plan = item.get("plan", {"commands": [], "files": []})
         for command in plan["commands"]:
             assert command[0] not in {text, "sh", "bash", "/bin/sh"}, command
-            assert text not in command or not text.startswith("-"), command
+            ends_options = text == "--"  # which commands of ours do, once
+            assert command.count(text) <= ends_options or not text.startswith("-"), command
         assert not [file for file in plan["files"] if ".." in file["path"].split("/")]
 
 

@@ -33,7 +33,7 @@ CHECKS = [
     checks.negative_data_rejection,
 ]
 ALWAYS = CHECKS[:-1]
-"""Those that hold also of a request that is changed here: what was wrong may have been put right by that, and a value in
+"""Those that hold also of a request that is changed here: what was wrong may have been put right by it, and a value in
 a path is then looked at as it is quoted, and taken for one that the document forbids.
 """
 

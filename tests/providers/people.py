@@ -147,3 +147,29 @@ def give(path, uid=ALICE, gid=ALICE_GROUP):
     """Let a file or folder belong to a user, alice unless told otherwise."""
     os.chown(path, uid, gid, follow_symlinks=False)
     return path
+
+
+def at(host, name):
+    return host.root / name.lstrip("/")
+
+
+def populated(host):
+    """Give a host alice, who may use sudo, bob, carol, and an account of the system; alice's home is hers."""
+    host.has(DEBIAN_12.files)
+    for name in ("/bin/bash", "/bin/sh", "/usr/bin/zsh", "/usr/sbin/nologin"):
+        host.has({name: ""})
+        at(host, name).chmod(0o755)
+    at(host, "/home/alice").mkdir(parents=True)
+    give(at(host, "/home/alice"))
+    return host
+
+
+def shadow(host, name, password):
+    """Give an account another second field in /etc/shadow."""
+    lines = [line.split(":") for line in DEBIAN_12.shadow.splitlines()]
+    text = "\n".join(":".join([n, password if n == name else old, *rest]) for n, old, *rest in lines)
+    host.has({"/etc/shadow": f"{text}\n"})
+
+
+def in_sudo(host, *names):
+    host.has({"/etc/group": DEBIAN_12.group.replace("sudo:x:27:alice", f"sudo:x:27:{','.join(names)}")})

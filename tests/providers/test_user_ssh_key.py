@@ -7,7 +7,7 @@ from base64 import b64encode
 import attrs
 import pytest
 import trio
-from people import ALICE, ALICE_GROUP, DEBIAN_12, give
+from people import ALICE, ALICE_GROUP, at, give, populated
 
 from agent.authorized_keys import lines, parse
 from agent.dispatch import perform
@@ -47,15 +47,7 @@ NEW = user.SshKeyAdd(name="alice", key=f"{ED25519} alice@laptop")
 
 @pytest.fixture
 def host(host):
-    """A Debian 12 with alice, whose home is empty."""
-    host.has(DEBIAN_12.files)
-    at(host, "/home/alice").mkdir(parents=True)
-    give(at(host, "/home/alice"))
-    return host
-
-
-def at(host, name):
-    return host.root / name.lstrip("/")
+    return populated(host)
 
 
 def keys(host, text, *, owner=ALICE, mode=0o600):
@@ -279,7 +271,6 @@ async def test_a_folder_of_another_user_is_not_given_away(host):
     ("name", "code"), [("daemon", "refused"), ("nobody", "not_found"), ("bob", "not_found")]
 )
 async def test_a_key_is_not_put_where_no_home_of_the_account_is(host, name, code):
-    at(host, "/usr/sbin").mkdir(parents=True)
     give(at(host, "/usr/sbin"), os.geteuid())
 
     performed = await perform(host, user.SshKeyAdd(name=name, key=ED25519))

@@ -192,20 +192,26 @@ class Site:
         labels: Mapping[str, str],
         *,
         above: Path | None = None,
+        files: Mapping[str, bytes] | None = None,
         plain: str = "",
         nspawn: str = "",
     ) -> Host:
         """Switch on a host that was never there.
 
-        `above` is a layer on top of what all start from, `plain` a folder that is not to lie on layers.
+        `above` is a layer on top of what all start from, `files` it has besides, `plain` is a folder that is not
+        to lie on layers.
         """
         below = f"{above}:{self.below}" if above else self.below
         if plain:
             folder = STATE / LAB / "hosts" / name / "plain"
             folder.mkdir(parents=True)
             nspawn += f" --bind={folder}:{plain}"
+        given = self.files(name, labels)
+        for path, data in (files or {}).items():
+            (given / path).parent.mkdir(parents=True, exist_ok=True)
+            (given / path).write_bytes(data)
         host = self.hosts[name] = Host(name, address, below, nspawn)
-        lab("up", name, address, self.files(name, labels), below=below, nspawn=nspawn)
+        lab("up", name, address, given, below=below, nspawn=nspawn)
         return host
 
     def files(self, name: str, labels: Mapping[str, str]) -> Path:

@@ -23,6 +23,9 @@ KEPT = 3
 PYTHON = "3.11"
 """The hosts'."""
 
+MACHINE = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+"""The network of this machine. Tests run in that of the hosts, where no mirror is."""
+
 VENV = "/opt/osapi/.venv"
 PIP = f"{VENV}/bin/pip --quiet install --no-cache-dir --no-index"
 
@@ -74,8 +77,9 @@ def debs(kind: str, *names: str) -> Path:
                 "APT::Install-Recommends": "false",
                 "Acquire::Check-Valid-Until": "false",
             }
-            apt = ["apt-get", "-qq", *(f"--option={name}={value}" for name, value in state.items())]
-            output(*apt, "update")
+            options = [f"--option={name}={value}" for name, value in state.items()]
+            apt = ("nsenter", f"--net=/proc/self/fd/{MACHINE}", "apt-get", "-qq", *options)
+            output(*apt, "update", "--error-on=any")
             output(*apt, "--yes", "--download-only", "install", *names)
         (folder / "lock").unlink()
         (folder / "partial").rmdir()
@@ -152,7 +156,13 @@ def pip(command: str, *words: str | Path) -> None:
 def output(*argv: str | Path) -> str:
     """What a program prints; what it complained of, where it failed."""
     done = subprocess.run(
-        argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        argv,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        pass_fds=[MACHINE],
     )
     assert done.returncode == 0, f"{' '.join(map(str, argv))}\n{done.stdout}{done.stderr}"
     return done.stdout.strip()

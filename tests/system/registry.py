@@ -1,5 +1,6 @@
 """A registry of container images, served to hosts that reach no other, and small images to put into it."""
 
+import json
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -15,14 +16,12 @@ from processes import eventually
 
 PORT = 5000
 ADDRESS = f"{HERE}:{PORT}"
-TRUSTED = {"insecure-registries": [ADDRESS]}
-"""What Docker must be told to fetch from here (daemon.json)."""
-
+BOX = "root/box.tar"
 APPLETS = ("cat", "echo", "env", "httpd", "pwd", "sh", "sleep", "touch")
 
 
 class Registry:
-    """What is stored lies in a folder, as docker-registry keeps it."""
+    """What is stored lies in a folder, as docker-registry keeps it; hosts that add to it have `files`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,24 +29,30 @@ class Registry:
     def add(self, host: Host, name: str, *changes: str) -> str:
         """Have a host's Docker make an image of busybox, push it here, and forget it; its name."""
         reference = f"{ADDRESS}/{name}"
-        host.put("/tmp/box.tar", box())
         words = [word for change in changes for word in ("--change", change)]
-        host.run("docker", "import", *words, "/tmp/box.tar", reference)
+        host.run("docker", "import", *words, f"/{BOX}", reference)
         host.run("docker", "push", "--quiet", reference)
         host.run("docker", "rmi", reference)
         return reference
 
     @contextmanager
     def damaged(self) -> Iterator[None]:
-        """While this lasts, the largest thing that is stored is not what it should be."""
-        blobs = self.folder / "docker/registry/v2/blobs"
-        blob = max(blobs.rglob("data"), key=lambda path: path.stat().st_size)
-        content = blob.read_bytes()
-        blob.write_bytes(bytes(len(content)))
+        """While this lasts, what images are made of is not what it should be."""
+        stored = {path: path.read_bytes() for path in self.folder.rglob("data")}
+        layers = {path: data for path, data in stored.items() if not data.startswith(b"{")}
+        for path, data in layers.items():
+            path.write_bytes(bytes(len(data)))
         try:
             yield
         finally:
-            blob.write_bytes(content)
+            for path, data in layers.items():
+                path.write_bytes(data)
+
+
+def files() -> dict[str, bytes]:
+    """What a host needs for this: Docker is told whom it may trust, and what images are made of."""
+    trusted = {"insecure-registries": [ADDRESS]}
+    return {"etc/docker/daemon.json": json.dumps(trusted).encode(), BOX: box()}
 
 
 def box() -> bytes:

@@ -1,89 +1,30 @@
-"""Accounts, their keys and their groups on a real host: who can log in, as login, su, sudo and sshd see it."""
+"""Accounts and groups on a real host: who is there, and can log in, as getent, su and sudo see it."""
 
 import os
-import shlex
 import subprocess
 
 import pytest
+from logins import TYPED, account, asking, files, is_there, leaves, locked, opens, restored, typed
 from processes import eventually
 
-ASIDE = "/run/users-of-the-tests"
-"""Where the files of accounts are kept as they were."""
-FILES = "/etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid"
-TYPED = "/run/typed-by-the-tests"
 PASSWORD = "pa:ss 'w\"$(touch /canary)\\ é"
 
 
 @pytest.fixture
 def t1(t1):
-    """t1, with the accounts that it came with, and root's keys; and again at the end."""
-    t1.sh(f"rm -rf {ASIDE}; mkdir -m 700 {ASIDE}; cp -a {FILES} {ASIDE}; mkdir -m 700 -p /root/.ssh")
-    yield t1
-    t1.sh("for uid in 1500 1501 1502 1503; do pkill -KILL -U $uid || true; done")
-    t1.sh(f"cp -a {ASIDE}/* /etc; rm -rf {ASIDE} {TYPED} /home/* /srv/* /root/.ssh")
-    assert t1.sh("ls / | grep canary || true") == ""
+    with restored(t1):
+        yield t1
 
 
 @pytest.fixture
 def ask(http, t1):
-    """What t1 answers to an operation on accounts; or why it does not do it."""
-
-    def ask(method, path, *, dry=False, refused=None, fails=False, **body):
-        query = {"dry_run": "true"} if dry else {}
-        sent = {"params": query | body} if method == "DELETE" else {"params": query, "json": body or None}
-        answer = http.request(method, f"/api/node/t1{path}", **sent)
-        if refused:
-            assert answer.status_code == refused, answer.text
-            return answer.json()["detail"]
-        assert answer.status_code == 200, answer.text
-        [item] = answer.json()["results"]
-        assert item["status"] == ("failed" if fails else "ok"), item.get("error")
-        return item["error"] if fails else item
-
-    return ask
+    return asking(http, t1)
 
 
 @pytest.fixture
 def alice(ask):
     """An account with a password, that may use sudo."""
     ask("POST", "/user", name="alice", uid=1500, shell="/bin/bash", groups=["sudo"], password=PASSWORD)
-
-
-def account(t1, name):
-    """What getent and id say of an account: uid, home, shell, groups."""
-    _, _, uid, _, _, home, shell = t1.run("getent", "passwd", name).split(":")
-    return int(uid), home, shell, t1.run("id", "--groups", "--name", name).split()
-
-
-def is_there(t1, name, database="passwd"):
-    return t1.sh(f"getent {database} {name} >/dev/null && echo yes || echo no") == "yes"
-
-
-def opens(t1, name, password):
-    """Whether su takes a password, asked by somebody who needs one."""
-    typed(t1, password)
-    line = f"su --shell /bin/sh --command 'id -un' {name} <{TYPED} 2>/dev/null"
-    return t1.sh(f"runuser -u nobody -- sh -c {shlex.quote(line)} || true") == name
-
-
-def typed(t1, password):
-    """Have a password on hand that no command line shows, which the journal keeps (_CMDLINE)."""
-    t1.sh(f"printf '%s\\n' {shlex.quote(password)} >{TYPED}")
-
-
-def leaves(t1, name):
-    """Have an account log out, with the systemd that was started for it."""
-    t1.sh(f"loginctl terminate-user {name} || true")
-    eventually(lambda: not t1.sh(f"pgrep -U {name} || true"))
-
-
-def locked(t1, name):
-    return t1.run("passwd", "--status", name).split()[1] == "L"
-
-
-def files(t1):
-    """All that says who is there."""
-    return t1.sh(f"cat {FILES}")
 
 
 def test_an_account_is_made_left_alone_and_deleted_with_its_home(ask, t1):
@@ -346,108 +287,6 @@ def test_groups_are_made_filled_emptied_and_deleted(ask, t1, alice):
     assert ask("PUT", "/group/ops", members=[], refused=404)
     names = [each["name"] for each in ask("GET", "/group")["groups"]]
     assert names == t1.sh("cut -d: -f1 /etc/group").splitlines()
-
-
-@pytest.fixture
-def key(t1):
-    """A key pair in the host: the path of its private key, and the line of its public one."""
-    t1.sh("rm -f /run/key /run/key.pub; ssh-keygen -q -t ed25519 -N '' -C 'of the tests' -f /run/key")
-    t1.sh("systemctl start ssh")
-    return t1.read("/run/key.pub")
-
-
-def enters(t1, name):
-    """What somebody with the key who logs in through sshd is; nothing where sshd does not let them."""
-    options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-    return t1.sh(f"ssh {options} -i /run/key {name}@127.0.0.1 id -un 2>/dev/null || true")
-
-
-def test_a_key_opens_an_account_until_it_is_removed(ask, t1, alice, key):
-    fingerprint = t1.run("ssh-keygen", "-lf", "/run/key.pub").split()[1]
-    assert (enters(t1, "alice"), ask("GET", "/user/alice/ssh-key")["keys"]) == ("", [])
-
-    added = ask("POST", "/user/alice/ssh-key", key=key)
-    assert (added["changed"], added["fingerprint"]) == (True, fingerprint)
-    assert enters(t1, "alice") == "alice"
-    looks = t1.run("stat", "--format", "%a %U %G", "/home/alice/.ssh", "/home/alice/.ssh/authorized_keys")
-    assert looks == "700 alice alice\n600 alice alice"
-    assert ask("POST", "/user/alice/ssh-key", key=key)["changed"] is False
-    assert "with the options" not in ask("POST", "/user/alice/ssh-key", key=f"restrict {key}", refused=409)
-    assert ask("GET", "/user/alice/ssh-key")["keys"] == [
-        {"type": "ssh-ed25519", "fingerprint": fingerprint, "comment": "of the tests"}
-    ]
-
-    t1.sh("chmod 777 /home/alice/.ssh")
-    assert enters(t1, "alice") == ""
-    assert ask("POST", "/user/alice/ssh-key", key=key)["changed"] is True
-    assert enters(t1, "alice") == "alice"
-
-    path = f"/user/alice/ssh-key/{fingerprint.replace('/', '%2F').replace('+', '%2B')}"
-    assert ask("DELETE", path)["changed"] is True
-    assert enters(t1, "alice") == ""
-    assert ask("DELETE", path)["changed"] is False
-    assert t1.run("stat", "--format", "%a %U %G", "/home/alice/.ssh/authorized_keys") == "600 alice alice"
-
-
-def test_options_in_front_of_a_key_are_what_sshd_goes_by(ask, t1, alice, key):
-    ask("POST", "/user/alice/ssh-key", key=f'command="echo \\"forced\\" by $USER",no-pty {key}')
-
-    assert enters(t1, "alice") == "forced by alice"
-    [shown] = ask("GET", "/user/alice/ssh-key")["keys"]
-    assert shown["options"] == 'command="echo \\"forced\\" by $USER",no-pty'
-
-
-@pytest.mark.parametrize(
-    "trick",
-    [
-        "ln -s /root/.ssh .ssh",
-        "mkdir .ssh; ln -s /root/.ssh/authorized_keys .ssh/authorized_keys",
-        "mkdir .ssh; ln -s /etc/shadow .ssh/authorized_keys",
-        "mkdir .ssh; mkfifo .ssh/authorized_keys",
-        "mkdir -p .ssh/authorized_keys",
-        "mkdir .ssh; truncate -s 1T .ssh/authorized_keys",
-        "touch .ssh",
-    ],
-)
-def test_a_user_cannot_lead_the_agent_out_of_the_home(ask, t1, alice, key, trick):
-    t1.sh("echo '# of root' > /root/.ssh/authorized_keys; chmod 600 /root/.ssh/authorized_keys")
-    t1.run("runuser", "--login", "alice", "--command", trick)
-    before, looks = files(t1), t1.run("stat", "--format", "%n %a %U %Y", "/root/.ssh", "/etc/shadow")
-
-    assert ask("POST", "/user/alice/ssh-key", fails=True, key=key)
-    fingerprint = t1.run("ssh-keygen", "-lf", "/run/key.pub").split()[1]
-    ask(
-        "DELETE",
-        f"/user/alice/ssh-key/{fingerprint.replace('/', '%2F').replace('+', '%2B')}",
-        fails=trick != "touch .ssh",
-    )
-
-    assert t1.read("/root/.ssh/authorized_keys") == "# of root"
-    assert (files(t1), t1.run("stat", "--format", "%n %a %U %Y", "/root/.ssh", "/etc/shadow")) == (
-        before,
-        looks,
-    )
-    assert enters(t1, "root") == ""
-
-
-def test_what_only_root_may_read_is_not_copied_into_the_home(ask, t1, alice, key):
-    t1.run("runuser", "--login", "alice", "--command", "mkdir .ssh")
-    t1.sh("cd /home/alice/.ssh; echo secret > authorized_keys; chmod 600 authorized_keys")
-
-    assert "user alice may not read it" in ask("POST", "/user/alice/ssh-key", fails=True, key=key)
-
-    assert t1.run("stat", "--format", "%a %U", "/home/alice/.ssh/authorized_keys") == "600 root"
-
-
-def test_keys_can_be_looked_at_and_changed_in_a_dry_run(ask, t1, alice, key):
-    plan = ask("POST", "/user/alice/ssh-key", dry=True, key=key)["plan"]
-
-    assert {file["path"]: file["action"] for file in plan["files"]} == {
-        "/home/alice/.ssh": "created",
-        "/home/alice/.ssh/authorized_keys": "created",
-    }
-    assert f"+{key}" in "".join(file.get("diff") or "" for file in plan["files"])
-    assert t1.sh("ls -A /home/alice | grep ssh || true") == ""
 
 
 def test_every_host_makes_the_account(site, t2, t3):

@@ -99,9 +99,20 @@ def test_its_parameters_are_described(declaration):
 
 @EVERY
 def test_no_two_parameters_share_a_flag(declaration):
-    flags = [parameter.flag for parameter in parameters(declaration)]
+    flags = [flag for each in parameters(declaration) for flag in (each.flag, each.off_flag) if flag]
 
     assert len(set(flags)) == len(flags)
+
+
+@EVERY
+def test_its_secrets_are_not_in_what_it_looks_like(declaration):
+    example = EXAMPLES[declaration.spec.name]
+    secrets = {parameter.name for parameter in parameters(declaration) if parameter.secret}
+
+    looks = repr(wire.params(declaration, example))
+
+    assert [name for name in secrets & example.keys() if str(example[name]) in looks] == []
+    assert all(f"{name}=" in looks for name in example.keys() - secrets)
 
 
 @EVERY

@@ -135,6 +135,13 @@ def test_an_item_of_a_list_has_the_fields_of_one_entry():
     assert "each entry of each host" in whole["properties"]["results"]["description"]
 
 
+def test_the_values_of_a_list_are_given_one_by_one_on_the_command_line():
+    entry = DOCUMENT["paths"]["/api/node/{hostname}/ntp"]["post"]
+
+    assert entry["x-example"] == {"servers": ["ntp.example.org"]}
+    assert entry["x-command"] == "osapi client node ntp create --servers ntp.example.org"
+
+
 def test_an_optional_field_is_not_required_and_never_null():
     page = SCHEMAS["JobPage"]
 
