@@ -1,6 +1,7 @@
 """The agent: one tree of tasks, taken down from the leaves to the root."""
 
 from functools import partial
+from pathlib import Path
 
 import attrs
 import structlog
@@ -41,33 +42,30 @@ async def run_agent(
     state: StateDirectory,
     stop: trio.Event,
     *,
+    file: Path | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve jobs until `stop`; then take no more, let those that run end, say goodbye, and return."""
+    """Serve jobs until `stop`; then take no more, let those that run end, say goodbye, and return.
+
+    `file` is the configuration, which file operations do not touch.
+    """
     dispatch.load()
     section = config.agent
-    identity = identify(config, state)
-    if identity.host.sudo:
-        await preflight(identity.host)
-    bus = connect(section.nats)
+    identity = identify(config, state, file)
+    bus, subjects = connect(section.nats), Subjects(section.nats.namespace)
     health: dict[str, Condition] = {}
-    subjects = Subjects(section.nats.namespace)
     with state.lock("agent"), Journal.open(state.agent / "journal.db") as journal:
+        await preflight(identity.host)
         await trial.finish(identity.host)
         async with trio.open_nursery() as services:
             await services.start(keep, "bus", bus.run, health)
             await alone(bus, subjects, identity)
-            buckets = await Buckets.open(bus, specs(config, section.nats.namespace))
-            blobs = await Blobs.open(bus, config, section.nats.namespace)
-            store = BrokerStore(identity.machine_id, buckets, blobs)
-            work = Work(identity, bus, subjects, buckets, store, journal)
-            intake = Intake(work, section.max_jobs)
-            telling = partial(tell_facts, buckets, identity, section.facts.interval)
-            beating = partial(heartbeat, buckets, identity, health, config.nats.registry.ttl / BEATS)
-            await remember(buckets, identity, None)
+            work = await prepare(config, bus, subjects, identity, journal)
+            telling = partial(tell_facts, work.buckets, identity, section.facts.interval)
+            beating = partial(heartbeat, work.buckets, identity, health, config.nats.registry.ttl / BEATS)
             await services.start(keep, "facts", telling, health)
             async with trio.open_nursery() as running, trio.open_nursery() as taking:
-                running.start_soon(settle, intake)
+                running.start_soon(settle, intake := Intake(work, section.max_jobs))
                 listening = partial(take, bus, subjects, section.queue_group, intake, running)
                 await taking.start(keep, "jobs", listening, health)
                 await services.start(keep, "heartbeat", beating, health)
@@ -77,15 +75,24 @@ async def run_agent(
                 taking.cancel_scope.cancel()  # take no more jobs,
                 running.cancel_scope.deadline = trio.current_time() + section.drain_timeout  # let these end,
             with trio.move_on_after(GOODBYE):
-                await goodbye(buckets, identity)  # say goodbye,
+                await goodbye(work.buckets, identity)  # say goodbye,
             services.cancel_scope.cancel()  # fall silent.
 
 
-def identify(config: Config, state: StateDirectory) -> Identity:
+async def prepare(config: Config, bus: Bus, subjects: Subjects, identity: Identity, journal: Journal) -> Work:
+    """What jobs need, and the record that this host is here."""
+    namespace = config.agent.nats.namespace
+    buckets = await Buckets.open(bus, specs(config, namespace))
+    blobs = await Blobs.open(bus, config, namespace)
+    await remember(buckets, identity, None)
+    return Work(identity, bus, subjects, buckets, BrokerStore(identity.machine_id, buckets, blobs), journal)
+
+
+def identify(config: Config, state: StateDirectory, file: Path | None) -> Identity:
     section = config.agent
     host = attrs.evolve(
         Host.detect(labels=section.labels, output_limit=section.output_limit_bytes),
-        policy=policy(config, state),
+        policy=policy(config, state, file),
         versions=str(state.agent / "versions"),
         uplink=ToBroker.of(*urls(section.nats)),
     )
@@ -94,10 +101,16 @@ def identify(config: Config, state: StateDirectory) -> Identity:
     return Identity(machine_id(section.machine_id), host, Opener.of(state.secrets_key()), section.hostname)
 
 
-def policy(config: Config, state: StateDirectory) -> Policy:
+def policy(config: Config, state: StateDirectory, file: Path | None) -> Policy:
     """Which paths file operations may touch; not what the agent keeps, is configured by, or proves itself with."""
     section = config.agent
-    own = (str(state.path), str(configfile.DEFAULT.parent), section.pki.key_dir, section.nats.auth.nkey_file)
+    own = (
+        str(state.path),
+        str(configfile.DEFAULT.parent),
+        section.pki.key_dir,
+        section.nats.auth.nkey_file,
+        str(file.absolute()) if file else "",
+    )
     return Policy(allow=section.files.allow, refuse=section.files.refuse, own=[*filter(None, own)])
 
 

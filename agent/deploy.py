@@ -1,6 +1,6 @@
 """Objects of the object store onto the disk of a host: for files, and for every domain that has some of its own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -33,8 +33,8 @@ class Wanted:
 
     Without `content_type` it is as it was uploaded. Mode (octal), owner and group (names or numbers) are kept where
     they are not given; a new file is 0644 and the agent's. `vars` are for the template, `metadata` for the
-    record. `check` raises what there is to be said against another content before it takes its place; for some
-    paths a program does so anyway (see `agent.validate`).
+    record. `validate` is a program that checks the content first (see `agent.validate`); for some paths there is
+    one anyway. `check` raises what else there is to be said against it.
     """
 
     object_name: str
@@ -45,6 +45,7 @@ class Wanted:
     group: str | None = None
     vars: Mapping[str, Any] | None = None
     metadata: dict[str, Any] | None = None
+    validate: Sequence[str] | None = None
     check: Callable[[bytes], Awaitable[object]] | None = None
 
 
@@ -115,7 +116,7 @@ async def _deploy(host: Host, wanted: Wanted, source: ObjectInfo) -> Deployed:
     differs = await differences(host, deployment)
     if differs:
         if "content" in differs and content is not None:
-            await validate(host, wanted.path, content)
+            await validate(host, wanted.path, content, wanted.validate)
             if wanted.check:
                 await wanted.check(content)
         async with keep(host, wanted.path):
@@ -157,7 +158,8 @@ async def _content(host: Host, wanted: Wanted, source: ObjectInfo, content_type:
             context = Context(hostname=host.hostname, facts=facts, vars=dict(wanted.vars or {}))
             return await render(await _fetch(host, source), context, name=source.name)
         case "raw":
-            return await _fetch(host, source) if wanted.check or check_of(wanted.path) else None
+            is_checked = wanted.check or check_of(wanted.path, wanted.validate)
+            return await _fetch(host, source) if is_checked else None
     raise BadInput(f"content type {content_type} of {source.name}: expected raw or template", "content_type")
 
 

@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import attrs
 import trio
 
-from agent.commands import PATIENCE, Emit, Finished, Output, end_session, silent
+from agent.commands import PATIENCE, Emit, Finished, Output, end_session
 from agent.docker_objects import Reference
 from agent.docker_streams import STDERR, STDOUT, Frames, Lines, Pull
 from osapi.errors import Conflict, Error, NotFound, OperationError, Refused, TimedOut, Unsupported
@@ -32,7 +33,7 @@ NEWEST = (1, 45)
 
 CONNECT = 10.0
 """Seconds in which a local Engine takes a connection."""
-ANSWER = 60.0
+ANSWER = 120.0
 """Seconds in which it answers; to stop a container it takes as much longer as that is given."""
 SILENCE = 300.0
 """Seconds in which a pull may tell nothing: while a large layer is unpacked."""
@@ -44,14 +45,15 @@ UNKNOWN = re.compile("not found|manifest unknown|does not exist")
 
 
 @asynccontextmanager
-async def connected(root: Path, *, limit: int, emit: Emit = silent) -> AsyncIterator["Engine"]:
+async def connected(root: Path, *, limit: int, emit: Emit) -> AsyncIterator["Engine"]:
     """The Engine of the host whose files are under `root`.
 
     `Unsupported` where there is none, `Refused` where this agent may not use it. `limit` is in bytes, of each stream
     that a command writes; `emit` hears of what commands write, and how far pulls are.
     """
     httpx = await trio.to_thread.run_sync(import_module, "httpx")  # half a second on a slow host
-    transport = httpx.AsyncHTTPTransport(uds=str(root / SOCKET))
+    no_tls = SSLContext(PROTOCOL_TLS_CLIENT)  # httpx would load all certificates of the host
+    transport = httpx.AsyncHTTPTransport(uds=str(root / SOCKET), verify=no_tls)
     timeout = httpx.Timeout(CONNECT, read=ANSWER)
     async with httpx.AsyncClient(transport=transport, base_url="http://docker", timeout=timeout) as http:
         with _in_words(root):
@@ -121,6 +123,19 @@ class Engine:
             found = await self.call("GET", f"/distribution/{image}/json")
             return str(found["Descriptor"]["digest"])
         return None
+
+    async def make(self, name: str | None, body: Mapping[str, Any], *, start: bool) -> str:
+        """The id of a new container; none is left behind that was to be started and is not."""
+        query = {"name": name} if name else {}
+        id: str = (await self.call("POST", "/containers/create", query=query, body=body))["Id"]
+        try:
+            if start:
+                await self.call("POST", f"/containers/{id}/start")
+        except BaseException:
+            with trio.move_on_after(ENDING, shield=True), suppress(Error):
+                await self.call("DELETE", f"/containers/{id}", query={"force": 1, "v": 1})
+            raise
+        return id
 
     async def execute(
         self, id: str, command: Sequence[str], *, env: Sequence[str], folder: str | None, timeout: float

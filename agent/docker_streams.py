@@ -119,7 +119,10 @@ class Pull:
 
 @attrs.define
 class Lines:
-    """The newest lines of several streams in the order they came, of `limit` bytes at most."""
+    """The newest lines of several streams in the order they came, of `limit` bytes at most.
+
+    Of a line that is longer, the end is kept.
+    """
 
     limit: int
     omitted: int = 0
@@ -141,6 +144,7 @@ class Lines:
         return [(stream, line.decode(errors="replace")) for stream, line in self._kept]
 
     def _keep(self, stream: str, line: bytes) -> None:
+        line = line[max(0, len(line) + 1 - self.limit) :]
         self._kept.append((stream, line))
         self._size += len(line) + 1
         while self._size > self.limit:

@@ -1,4 +1,4 @@
-"""Before an agent that is not root begins: whether it has what it needs of root.
+"""Before an agent begins that is not root: whether it has what it needs of root.
 
 Each rule of sudoers and each capability is looked at; what is missing ends the start, with all of it told.
 Sources: sudo(8) `-l`, capabilities(7), proc_pid_status(5).
@@ -22,6 +22,8 @@ SAMPLE = "sample"
 
 async def preflight(host: Host) -> None:
     """`ConfigError` that names all that is missing; what is there is logged."""
+    if not host.sudo:
+        return
     found = privileges.installed()
     held = [name for name, bit in CAPABILITIES.items() if await effective(host) >> bit & 1]
     rules = [

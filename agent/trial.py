@@ -29,8 +29,10 @@ GENERATE = ("netplan", "generate", "--root-dir")
 APPLY = ("netplan", "apply")
 PRIVILEGED = (APPLY,)
 
-SECRET, PRIVATE = Attributes(mode=0o600), Attributes(mode=0o700)
-"""What netplan wants of its files, which can hold passwords; and the same for a folder."""
+ROOTS = Attributes(mode=0o600, uid=0, gid=0)
+"""As netplan wants its files, which can hold passwords."""
+FOLDER, FILE = Attributes(mode=0o700), Attributes(mode=0o600)
+"""The same for what is the agent's own."""
 
 log = structlog.get_logger()
 
@@ -46,7 +48,7 @@ class Trial:
 async def hold(host: Host, plan: Netplan, interface: str, path: str, wanted: Definition) -> bool:
     """Have a file of ours say of an interface what is wanted, and the host do so; True if that changed anything."""
     found = await host.stat(path)
-    if found and found.mode == SECRET.mode and plan.own(path) == wanted:
+    if found and found.given(ROOTS) == found and plan.own(path) == wanted:
         return False
     section, id = await netplan.place(host, plan, interface)
     await _change(host, plan, path, netplan.dump(section, id, wanted))
@@ -91,9 +93,9 @@ async def _check(host: Host, plan: Netplan, path: str) -> None:
     real = attrs.evolve(host, dry=False)
     copy = f"{host.versions}/netplan"
     try:
-        await real.make_folder(copy, PRIVATE)
+        await real.make_folder(copy, FOLDER)
         for name, text in plan.files.items():
-            await real.replace(copy + name, text.encode(errors="surrogateescape"), SECRET)
+            await real.replace(copy + name, text.encode(errors="surrogateescape"), FILE)
         await real.run(*GENERATE, copy)
     except CommandFailed as error:
         said = error.stderr.strip().replace(copy, "") or f"exit status {error.exit_code}"
@@ -106,7 +108,7 @@ async def _stands(host: Host, trial: Trial, text: str | None) -> bool:
     """Make a change, and see whether the broker is reached; else, or where anything fails, take it back."""
     stands = False
     if not host.dry:  # it changes nothing, so that there is nothing to take back
-        await host.replace(_note(host), wire.encode(wire.plain(trial)), SECRET)
+        await host.replace(_note(host), wire.encode(wire.plain(trial)), FILE)
     try:
         await _put(host, trial.path, None if text is None else text.encode())
         await host.change(*APPLY)
@@ -136,7 +138,7 @@ async def _take_back(host: Host, trial: Trial) -> None:
 
 
 async def _put(host: Host, path: str, data: bytes | None) -> None:
-    await (host.remove(path) if data is None else host.replace(path, data, SECRET))
+    await (host.remove(path) if data is None else host.replace(path, data, ROOTS))
 
 
 async def _shielded(work: Callable[[], Awaitable[object]]) -> None:

@@ -21,7 +21,8 @@ import trio
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
 
-from load import get, once  # noqa: E402 - the path comes first
+from blobs import SHORT, WHOLE, blobs  # noqa: E402 - the path comes first
+from load import get, once  # noqa: E402
 from picture import draw  # noqa: E402
 from processes import Installation, eventually, installation  # noqa: E402
 
@@ -211,6 +212,7 @@ def main() -> None:
     fleets(figures, [10, 100] if short else [10, 100, 1000])
     long_history(figures, 2000 if short else 100_000)
     idle(figures, 5 if short else 30)
+    blobs(figures, SHORT if short else WHOLE)
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     (results / "latest.json").write_text(json.dumps(figures.rows, indent=1, ensure_ascii=False) + "\n")

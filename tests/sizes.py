@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-MODULE, FUNCTION = 400, 40
+MODULE, PROVIDER, FUNCTION = 400, 200, 40
 ROOT = Path(__file__).parent.parent
 FOLDERS = ["osapi", "agent", "controller", "tests", "docs", "bench"]
 
@@ -14,8 +14,9 @@ def too_long(path: Path) -> Iterator[str]:
     """What is too long in a module, a line each."""
     source = path.read_text()
     name = path.relative_to(ROOT)
-    if (length := len(source.splitlines())) > MODULE:
-        yield f"{name}: {length} lines; at most {MODULE}"
+    most = PROVIDER if name.parts[:2] == ("agent", "providers") else MODULE
+    if (length := len(source.splitlines())) > most:
+        yield f"{name}: {length} lines; at most {most}"
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1

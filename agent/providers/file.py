@@ -164,17 +164,15 @@ async def copy(host: Host, p: file.Copy) -> file.FileChanged:
 
 
 async def existing(host: Host, path: str, *, follow: bool = True) -> Stat:
-    found = await host.stat(path, follow=follow)
-    if found is None:
-        raise NotFound(f"there is no {path}")
-    return found
+    if found := await host.stat(path, follow=follow):
+        return found
+    raise NotFound(f"there is no {path}")
 
 
 async def regular(host: Host, path: str) -> Stat:
-    found = await existing(host, path)
-    if found.kind != "file":
-        raise Refused(f"{path} is no regular file, but a {found.kind}")
-    return found
+    if (found := await existing(host, path)).kind == "file":
+        return found
+    raise Refused(f"{path} is no regular file, but a {found.kind}")
 
 
 async def encoded(host: Host, p: file.Read, found: Stat) -> file.FileContent:
@@ -184,13 +182,8 @@ async def encoded(host: Host, p: file.Read, found: Stat) -> file.FileContent:
     if found.size > MIB:
         raise Refused(f"{p.path} has {found.size} bytes, and an answer {MIB} at most")
     content = await host.read_bytes(p.path) or b""
-    return file.FileContent(
-        path=p.path,
-        content=b64encode(content).decode(),
-        encoding="base64",
-        size=len(content),
-        binary=not is_text(content),
-    )
+    text, binary = b64encode(content).decode(), not is_text(content)
+    return file.FileContent(path=p.path, content=text, encoding="base64", size=len(content), binary=binary)
 
 
 async def attributes(

@@ -294,7 +294,7 @@ def _value(parameter: Parameter, given: Any) -> Any:
     if isinstance(kind, inspect.DictType):
         return dict(_pair(parameter, text) for text in given)
     if isinstance(kind, inspect.ListType) and not _is_scalar(item := bare(kind.item_type)):
-        return [_nested(parameter, item, text) for text in given]
+        return list(_nested(parameter, item, given))
     if isinstance(kind, inspect.ListType):
         return list(_items(parameter, given))
     return given if _is_scalar(kind) else _json(parameter, given)
@@ -331,10 +331,14 @@ def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
     return key, value
 
 
-def _nested(parameter: Parameter, kind: inspect.Type, text: str) -> Any:
-    """The members of what is in a list: as its type reads them from words, or else as JSON."""
+def _nested(parameter: Parameter, kind: inspect.Type, given: Iterable[str]) -> Iterator[Any]:
+    """The members of what is in a list: as JSON, or where its type has words for them, as it reads those."""
     parse = getattr(getattr(kind, "cls", None), "parse", None)
-    return _json(parameter, text) if parse is None or text.startswith("{") else wire.plain(parse(text))
+    for text in given:
+        if parse is None or text.startswith("{"):
+            yield _json(parameter, text)
+        else:
+            yield from (wire.plain(parse(words)) for words in text.split(","))
 
 
 def _json(parameter: Parameter, text: str) -> Any:

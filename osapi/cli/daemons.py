@@ -40,11 +40,15 @@ Ctrl-C ends it.
 
 @attrs.frozen
 class Setting:
-    """What a daemon starts from: `secure` where no file was given, and so the embedded defaults hold."""
+    """What a daemon starts from: `file` is None where none was given, and so the embedded defaults hold."""
 
     config: Config
     state: StateDirectory
-    secure: bool
+    file: Path | None
+
+    @property
+    def secure(self) -> bool:
+        return self.file is None
 
 
 def settle(session: Session) -> Setting:
@@ -58,7 +62,7 @@ def settle(session: Session) -> Setting:
     state = StateDirectory(locate(config.state_dir, session.environ)).create()
     if path is None:
         config = secured(config, state)
-    return Setting(config, state, path is None)
+    return Setting(config, state, path)
 
 
 async def until_signal(stop: trio.Event, task_status: trio.TaskStatus[None]) -> None:
@@ -119,7 +123,7 @@ async def start(session: Session) -> None:
                 await broker.start(keep, "nats", partial(serve, settings), {})
                 async with trio.open_nursery() as daemons:
                     url = await daemons.start(run_controller, config, setting.state, stop)
-                    await daemons.start(run_agent, config, setting.state, stop)
+                    await daemons.start(partial(run_agent, file=setting.file), config, setting.state, stop)
                     introduce(url, config, setting.state)
                     task_status.started()
                 broker.cancel_scope.cancel()
@@ -163,7 +167,7 @@ async def agent_start(session: Session) -> None:
     setting = settle(session)
 
     async def agent(stop: trio.Event, task_status: trio.TaskStatus[None]) -> None:
-        await run_agent(setting.config, setting.state, stop, task_status=task_status)
+        await run_agent(setting.config, setting.state, stop, file=setting.file, task_status=task_status)
 
     await run_until_stopped(agent)
 

@@ -62,8 +62,8 @@ def schedule(value: Any) -> str:
 
 
 def digest(value: Any) -> str:
-    """As much of a SHA-256 as tells it from others."""
-    return str(value or "")[:12]
+    """As much of a SHA-256 as tells it from others; Docker calls it by its name."""
+    return str(value or "").removeprefix("sha256:")[:12]
 
 
 def word(value: Any) -> str:

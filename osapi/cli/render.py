@@ -11,7 +11,7 @@ from rich.text import Text
 
 from osapi import wire
 from osapi.cli import formats
-from osapi.cli.tables import Column, Table
+from osapi.cli.columns import Column, Table
 from osapi.results import Status
 
 NARROWEST, WIDEST = 6, 79

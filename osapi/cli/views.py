@@ -11,10 +11,11 @@ from rich.text import Text
 from osapi import wire
 from osapi.cli import formats
 from osapi.cli.ask import silent
+from osapi.cli.columns import Column, Table
 from osapi.cli.raw import named
 from osapi.cli.render import pairs, results, rows
 from osapi.cli.session import Session
-from osapi.cli.tables import Column, Table, table, unabridged
+from osapi.cli.tables import table, unabridged
 from osapi.operation import Declaration, Operation
 from osapi.results import Status
 from osapi.targets import ALL

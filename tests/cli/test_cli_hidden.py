@@ -135,3 +135,14 @@ def test_the_help_names_both_and_its_example_has_no_secret(osapi):
     assert "--unlock" in update
     assert "osapi client node user password --target web-01 --name alice --password -\n" in password
     assert "(- reads it from standard input)" in " ".join(password.split())
+
+
+def test_variables_that_are_sealed_are_given_as_any_list(controller, osapi):
+    path = "/api/node/web-01/container/docker/web/exec"
+    controller.says("POST", path, envelope(item(stdout="", stderr="", exit_code=0, changed=True)))
+
+    command = ("client", "node", "container", "docker", "exec", "-T", "web-01", "--id", "web")
+    done = osapi(*command, "--command", "env", "--env", "A=b", "--env", "C=d,E=f", "--json")
+
+    assert (done.code, done.err) == (0, "")
+    assert controller.asked[0].body["env"] == ["A=b", "C=d", "E=f"]

@@ -23,11 +23,33 @@ from processes import Installation, eventually
 
 HERE = "10.77.0.1"
 LAB = os.environ.get("LAB_NAME", "lab")
+AGENT_USER = os.environ.get("LAB_AGENT_USER", "")
+"""The user that agents run as, where that is not root."""
 STATE = Path("/var/lib/lab-hosts")
 UNIT = "osapi-agent"
 PAGE = image.ROOT / "docs" / "how-to" / "run-under-systemd.md"
 NEW_NETWORK = 0x40000000
 """CLONE_NEWNET, of sched.h."""
+
+OWN_USER = f"""\
+[Unit]
+Requires=agent-user.service
+After=agent-user.service
+
+[Service]
+User={AGENT_USER}
+AmbientCapabilities=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL
+SupplementaryGroups=systemd-journal
+"""
+MAKE_USER = f"""\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'id {AGENT_USER} || useradd --system {AGENT_USER}'
+ExecStart=/bin/sh -c 'chown -R {AGENT_USER}: /etc/osapi'
+ExecStart=/bin/sh -c '/opt/osapi/.venv/bin/osapi agent sudoers --user {AGENT_USER} > /etc/sudoers.d/osapi'
+"""
+"""What docs/how-to/run-under-systemd.md has an administrator do, done before the agent first starts."""
 
 AUTH = {"type": "user_pass", "username": "osapi", "password": os.urandom(16).hex()}
 
@@ -228,12 +250,17 @@ class Site:
         (wanted / f"{UNIT}.service").symlink_to(f"../{UNIT}.service")
         config.touch(mode=0o600)
         config.write_text(yaml.safe_dump(self.there(labels)))
+        if AGENT_USER:
+            (units / f"{UNIT}.service.d").mkdir()
+            (units / f"{UNIT}.service.d" / "user.conf").write_text(OWN_USER)
+            (units / "agent-user.service").write_text(MAKE_USER)
         return folder
 
     def there(self, labels: Mapping[str, str]) -> dict[str, Any]:
         """osapi.yaml of a host."""
         nats = {"host": HERE, "port": self.installation.broker_port, "auth": AUTH}
-        return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "6s"}}
+        own = {"privilege_escalation": {"enabled": True}} if AGENT_USER else {}
+        return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "6s", **own}}
 
     def remove(self, host: Host) -> None:
         """Switch a host off for ever."""

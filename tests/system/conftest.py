@@ -1,6 +1,6 @@
 """Fixtures of the system tests: three booted hosts, and what they are managed with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import booted
@@ -40,6 +40,18 @@ def all_are_ready(site: booted.Site) -> None:
 def http(site: booted.Site) -> Iterator[httpx.Client]:
     with site.http() as client:
         yield client
+
+
+@pytest.fixture
+def put(http: httpx.Client) -> Callable[..., None]:
+    """Have a text in the object store."""
+
+    def upload(name: str, text: str, content_type: str = "raw") -> None:
+        form = {"name": name, "content_type": content_type}
+        answer = http.post("/api/file", params={"force": "true"}, data=form, files={"file": text.encode()})
+        assert answer.status_code == 201, answer.text
+
+    return upload
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What hosts are told to do: seen in the host, done again and left alone, undone."""
 
 import pytest
+from booted import AGENT_USER
 from processes import eventually
 
 
@@ -182,13 +183,14 @@ def test_a_program_runs_in_the_host_with_its_arguments_as_they_are(site, t1):
     t1.run("rm", f"/root/{given}")
 
 
-def test_a_command_line_runs_in_the_host_as_root(site, t1):
+def test_a_command_line_runs_in_the_host_as_the_user_of_its_agent(site, t1):
+    t1.run("chmod", "1777", "/srv")
     line = "echo out; echo err >&2; id --user --name > who; pwd > where; exit 7"
 
     [item] = site.ask("command", "shell", "--command", line, "--cwd", "/srv", on="t1")
 
     assert (item["stdout"], item["stderr"], item["exit_code"]) == ("out\n", "err\n", 7)
-    assert (t1.read("/srv/who"), t1.read("/srv/where")) == ("root", "/srv")
+    assert (t1.read("/srv/who"), t1.read("/srv/where")) == (AGENT_USER or "root", "/srv")
     shown = site.cli(
         "client", "node", "command", "shell", "--command", line, "--stdout", "--target", "t1", check=7
     )

@@ -212,15 +212,16 @@ def test_a_container_that_cannot_be_started_is_not_left_behind(docker, d1, pulle
 
 def test_a_command_runs_in_a_container_with_what_it_is_given(http, docker, d1, pulled):
     docker("POST", image=pulled, name="web")
-    script = "echo \"$COLOUR $TOKEN\"; pwd; echo '$(touch /tmp/canary)' >&2; exit 3"
-    asked = {"command": ["sh", "-c", script], "env": ["TOKEN=hidden words"], "working_dir": "/srv"}
+    script = "echo \"$COLOUR $TOKEN $HOST\"; pwd; echo '$(touch /tmp/canary)' >&2; exit 3"
+    asked = {"command": ["sh", "-c", script], "working_dir": "/srv"}
+    asked["env"] = ["TOKEN=hidden words", "HOST=@fact.hostname"]
     planned = docker("POST", "/web/exec", dry=True, **asked)
     literal = docker("POST", "/web/exec", command=["echo", "; touch /tmp/canary", "$(touch /tmp/canary)"])
 
     done = docker("POST", "/web/exec", **asked)
 
     assert (done["stdout"], done["stderr"], done["exit_code"]) == (
-        "red hidden words\n/srv\n",
+        "red hidden words d1\n/srv\n",
         "$(touch /tmp/canary)\n",
         3,
     )
@@ -258,9 +259,13 @@ def test_a_command_that_takes_too_long_or_is_cancelled_leaves_nothing_in_the_con
 def test_what_a_container_writes_is_shown_from_its_end(docker, pulled):
     line = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done; echo bad >&2; sleep 1000"
     docker("POST", image=pulled, name="web", command=["sh", "-c", line])
-    eventually(lambda: "bad" in [each["message"] for each in docker("GET", "/web/logs")["entries"]])
 
-    found = docker("GET", "/web/logs", query={"lines": 10_000})["entries"]
+    def written():
+        return docker("GET", "/web/logs", query={"lines": 10_000})["entries"]
+
+    eventually(lambda: len(written()) == 301)
+
+    found = written()
     last = docker("GET", "/web/logs", query={"lines": 2})["entries"]
 
     assert [each["message"] for each in found if each["stream"] == "stdout"] == [

@@ -8,7 +8,7 @@ from agent.commands import Finished
 from agent.dispatch import performs
 from agent.docker import Engine
 from agent.host import Host
-from osapi.errors import Conflict, NotFound, OperationError
+from osapi.errors import Conflict, NotFound
 from osapi.operations.container import docker
 
 STATES = {
@@ -144,15 +144,7 @@ async def run(host: Host, engine: Engine, id: str, found: dict[str, Any]) -> boo
 
 
 async def make(engine: Engine, p: docker.Create) -> docker.DockerCreated:
-    """A new container; none is left behind that does not start."""
-    query = {"name": p.name} if p.name else {}
-    id = (await engine.call("POST", "/containers/create", query=query, body=docker_objects.body(p)))["Id"]
-    try:
-        if p.auto_start:
-            await engine.call("POST", f"/containers/{id}/start")
-    except OperationError:
-        await engine.call("DELETE", f"/containers/{id}", query={"force": 1, "v": 1})
-        raise
+    id = await engine.make(p.name, docker_objects.body(p), start=p.auto_start)
     return there(p, await engine.container(id), changed=True)
 
 

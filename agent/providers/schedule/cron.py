@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from agent import crontab, scripts
-from agent.deploy import Wanted, deploy, undeploy
+from agent.deploy import undeploy
 from agent.dispatch import performs
 from agent.files import Attributes
 from agent.host import Host
@@ -149,23 +149,11 @@ async def _put(
     """Have an entry as it is asked for, and for the rest as the one that is `kept`; True if that changed anything."""
     place, path = _place(asked.name, asked.interval), f"{OBJECTS}/{asked.name}"
     table = partial(_table, host, asked, kept)
-    wanted = Wanted(
-        object_name=asked.object,
-        path=path,
-        content_type=kind,
-        mode="0755",
-        owner="root",
-        group="root",
-        vars=vars,
-        metadata={"vars": dict(vars)} if vars else None,
-        check=partial(scripts.check, object_name=asked.object) if asked.interval else table,
-    )
-    deployed = await deploy(host, wanted)
+    check = None if asked.interval else table
+    changed = await scripts.put(host, path, asked.object, content_type=kind, vars=vars, check=check)
     if asked.interval:
-        placed = await host.symlink(place, path)
-    else:
-        placed = await host.replace(place, await table(await host.read_bytes(path) or b""), ROOTS)
-    return deployed.changed or placed
+        return await host.symlink(place, path) or changed
+    return await host.replace(place, await table(await host.read_bytes(path) or b""), ROOTS) or changed
 
 
 async def _table(host: Host, asked: CronEntry, kept: CronEntry | None, content: bytes) -> bytes:
@@ -177,7 +165,7 @@ async def _table(host: Host, asked: CronEntry, kept: CronEntry | None, content: 
         _check_among(asked.object, "user", asked.user, {job.user for job in jobs})
         lines = text.rstrip("\n") + "\n"
     else:
-        await scripts.check(content, object_name=asked.object, by_shell=True)
+        await scripts.check_runs(content, object_name=asked.object, by_shell=True)
         schedule = crontab.schedule(asked.schedule or (kept and kept.schedule) or "")
         user = asked.user or (kept and kept.user) or "root"
         lines = f"{SETTINGS}{schedule} {user} {OBJECTS}/{asked.name}\n"

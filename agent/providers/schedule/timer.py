@@ -2,11 +2,10 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from agent import scripts, units
-from agent.deploy import Wanted, deploy, undeploy
+from agent.deploy import undeploy
 from agent.dispatch import performs
 from agent.files import Attributes
 from agent.host import Host
@@ -79,22 +78,9 @@ async def create(host: Host, p: timer.Create) -> TimerChanged:
     async with host.turns.at(unit):
         if not await _record(host, unit):
             await _check_free(host, unit)
-        deployed = await deploy(
-            host,
-            Wanted(
-                object_name=p.object,
-                path=_object(unit),
-                content_type=p.content_type,
-                mode="0755",
-                owner="root",
-                group="root",
-                vars=p.vars,
-                check=partial(scripts.check, object_name=p.object),
-            ),
-        )
+        changed = await scripts.put(host, _object(unit), p.object, content_type=p.content_type, vars=p.vars)
         given = {"unit": unit, "calendar": p.calendar, "user": p.user or "root", "path": _object(unit)}
-        changed = await _arm(host, unit, given)
-        return TimerChanged(name=p.name, changed=deployed.changed or changed)
+        return TimerChanged(name=p.name, changed=await _arm(host, unit, given) or changed)
 
 
 @performs(timer.Delete, *FAMILIES)

@@ -12,8 +12,14 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import attrs
 import pytest
 
+from agent.dispatch import perform
+from osapi import wire
+
+IMAGE = "10.77.0.1:5000/lab/box:1"
+"""The one that was there."""
 CAPTURED = Path(__file__).parent / "captured"
 RAW = "application/vnd.docker.raw-stream"
 PIECE = 5
@@ -55,7 +61,7 @@ class Engine(ThreadingMixIn, UnixStreamServer):
 
     def described(self, name: str) -> dict[str, object]:
         """A captured answer."""
-        return json.loads(self.captured[name]["body"])
+        return self.captured[name]["body"]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -73,9 +79,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "null")
         self.server.asked.append((self.command, path, dict(parse_qsl(url.query)), body))
         found = self.server.answer(f"{self.command} {path}")
-        self._send(found["status"], found["type"], found["body"].encode("latin-1"))
+        content = found["body"] if isinstance(found["body"], str) else json.dumps(found["body"])
+        self._send(found["status"], found["type"], content.encode("latin-1"))
 
-    do_POST = do_DELETE = do_GET
+    do_POST = do_DELETE = do_GET  # noqa: N815 - as http.server calls them
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
@@ -125,3 +132,49 @@ def engine(request, host):
     """An Engine in which there is nothing; and each of two versions of it."""
     with playing(host.root, request.param) as found:
         yield found
+
+
+@pytest.fixture
+def told():
+    """What jobs have told while they ran, by stream."""
+    return []
+
+
+@pytest.fixture
+def ask(host, told):
+    """How an operation ends on the host."""
+
+    async def ask(operation, *, dry=False, **given):
+        listening = attrs.evolve(host, dry=dry, emit=lambda *output: told.append(output))
+        return await perform(listening, wire.params(operation, given))
+
+    return ask
+
+
+@pytest.fixture
+def runs(engine):
+    """An Engine in which web runs."""
+    id, run = engine.described("create")["Id"], engine.described("exec")["Id"]
+    engine.answers(
+        {
+            f"GET /images/{IMAGE}/json": "image",
+            "GET /containers/web/json": "container running",
+            f"GET /containers/{id}/json": "container running",
+            "GET /containers/json": "containers",
+            "GET /containers/web/logs": "logs",
+            "POST /containers/web/exec": "exec",
+            f"POST /exec/{run}/start": "exec start",
+            f"GET /exec/{run}/json": "exec ended",
+            "POST /containers/web/stop": "stop",
+            "DELETE /containers/web": "remove",
+        }
+    )
+    return engine
+
+
+@pytest.fixture
+def exited(runs):
+    """An Engine in which web was there, and has ended."""
+    id = runs.described("create")["Id"]
+    runs.answers({"GET /containers/web/json": "container exited", f"POST /containers/{id}/start": "start"})
+    return runs
