@@ -22,11 +22,14 @@ TIMEOUT = 300.0
 
 SHOWN = (
     "Id", "LoadState", "ActiveState", "UnitFileState", "Description", "MainPID", "FragmentPath", "CanReload",
-    "NeedDaemonReload", "InvocationID", "ExecStart", "SuccessAction", "Unit", "TimersCalendar",
+    "NeedDaemonReload", "InvocationID", "SuccessAction", "Unit", "TimersCalendar",
 )  # fmt: skip
 SHOW = ("systemctl", "show", f"--property={','.join(SHOWN)}", "--")
+COMMANDS = ("systemctl", "show", "--property=ExecStart", "--")
 
-DAEMON = re.compile(r"argv\[\]=(?:\S+ )*?\S*/(?:osapi (?:[^;]+ )?start|nats-server)(?: |$)")
+DAEMON = re.compile(
+    r"argv\[\]=(?:\S+ )*?\S*/(?:osapi (?:(?:agent|controller|nats server) )?start|nats-server)(?: |$)"
+)
 """Programs, as `ExecStart` has them, without which OSAPI does not run."""
 
 NOT_YET = re.compile(r"is not executable|/start: Unit \S+ not found", re.IGNORECASE)
@@ -55,7 +58,6 @@ class Unit:
     can_reload: bool = False
     is_outdated: bool = False
     invocation: str = ""
-    commands: str = ""
     action: str = ""
     starts: str = ""
     calendar: str = ""
@@ -97,7 +99,6 @@ def _unit(block: str) -> Unit:
         can_reload=of("CanReload") == "yes",
         is_outdated=of("NeedDaemonReload") == "yes",
         invocation=of("InvocationID"),
-        commands="\n".join(found.get("ExecStart", ())),
         action=of("SuccessAction"),
         starts=of("Unit"),
         calendar=", ".join(_calendars(found.get("TimersCalendar", ()))),
@@ -146,7 +147,9 @@ async def is_own(host: Host, name: str) -> bool:
 async def runs_osapi(host: Host, unit: Unit) -> bool:
     """Whether this agent is in it, or a controller, or a broker."""
     groups = (await host.read("/proc/self/cgroup") or "").splitlines()
-    return any(unit.id in group.split("/") for group in groups) or bool(DAEMON.search(unit.commands))
+    if any(unit.id in group.split("/") for group in groups):
+        return True
+    return DAEMON.search(await host.run(*COMMANDS, unit.id)) is not None
 
 
 async def refuse_osapi(host: Host, unit: Unit, verb: str) -> None:

@@ -16,7 +16,7 @@ import attrs
 import msgspec
 
 from osapi.errors import BadInput, Unsupported
-from osapi.operation import Declaration, annotations, parameters
+from osapi.operation import Declaration, Operation, annotations, parameters
 from osapi.results import Outcome, Results, Status
 
 D = TypeVar("D", bound=Declaration[Any])
@@ -41,6 +41,7 @@ def params(
     """
     _known_only(declaration, given, "")
     try:
+        resolved = resolved or not issubclass(declaration, Operation)  # the controller puts in no facts
         if not resolved and (referring := _referring(declaration, given)):
             return _with_references(declaration, given, referring, text=text)
         return convert(declaration, given, text=text)
@@ -50,8 +51,11 @@ def params(
 
 def parameter(declaration: type[Declaration[Any]], name: str, given: str) -> Any:
     """One checked parameter of a declaration, from what stands for it in a path."""
+    kind = annotations(declaration)[name]
+    if issubclass(declaration, Operation) and refers(given):
+        kind = _bare(kind)
     try:
-        return convert(annotations(declaration)[name], given, text=True, field=name)
+        return convert(kind, given, text=True, field=name)
     except BadInput as error:
         raise _in_words(declaration, error) from None
 
@@ -222,11 +226,9 @@ def _bare(annotation: Any) -> Any:
         return _bare(annotation.__origin__)
     if arguments := get_args(annotation):
         bare = tuple(_bare(argument) for argument in arguments)
-        return (
-            get_origin(annotation)[bare]
-            if isinstance(get_origin(annotation), type)
-            else annotation.copy_with(bare)
-        )
+        if get_origin(annotation) in {Union, UnionType}:
+            return Union[bare]  # noqa: UP007 - of a tuple
+        return get_origin(annotation)[bare]
     return annotation
 
 

@@ -9,8 +9,6 @@ from agent import units
 CRON = {
     "Debian 12": """\
 MainPID=43
-ExecStart={ path=/usr/sbin/cron ; argv[]=/usr/sbin/cron -f $EXTRA_OPTS ; ignore_errors=no ; start_time=[n/a] ; \
-stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
 Id=cron.service
 Description=Regular background program processing daemon
 LoadState=loaded
@@ -24,8 +22,6 @@ InvocationID=bd81f930b1e5451c9c9fa183dbcf33c8
 """,
     "Debian 13": """\
 MainPID=70
-ExecStart={ path=/usr/sbin/cron ; argv[]=/usr/sbin/cron -f $EXTRA_OPTS ; ignore_errors=no ; \
-start_time=[Sun 2026-11-22 15:09:07 UTC] ; stop_time=[n/a] ; pid=70 ; code=(null) ; status=0/0 }
 Id=cron.service
 Description=Regular background program processing daemon
 LoadState=loaded
@@ -38,12 +34,8 @@ SuccessAction=none
 InvocationID=a2bfff7d41d24ab0a190a1d4c6a0d680
 """,
 }
-FAILED_TWO_COMMANDS = """\
+FAILED = """\
 MainPID=0
-ExecStart={ path=/bin/false ; argv[]=/bin/false ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; \
-code=(null) ; status=0/0 }
-ExecStart={ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; \
-code=(null) ; status=0/0 }
 Id=osapi-fail.service
 Description=osapi-fail.service
 LoadState=loaded
@@ -70,6 +62,24 @@ NeedDaemonReload=no
 SuccessAction=none
 InvocationID=
 """
+
+COMMANDS = {
+    "nats.service": """\
+ExecStart={ path=/usr/local/bin/nats-server ; argv[]=/usr/local/bin/nats-server 1000 ; ignore_errors=no ; \
+start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
+""",
+    "web.service": """\
+ExecStart={ path=/bin/false ; argv[]=/bin/false ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; \
+code=(null) ; status=0/0 }
+ExecStart={ path=/opt/osapi/.venv/bin/osapi ; argv[]=/opt/osapi/.venv/bin/osapi controller start \
+-f /etc/osapi/osapi.yaml ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
+""",
+    "client.service": """\
+ExecStart={ path=/opt/osapi/.venv/bin/osapi ; argv[]=/opt/osapi/.venv/bin/osapi client node service start ; \
+ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }
+""",
+}
+"""What some units start, two of them a part of OSAPI."""
 
 VERIFY = {
     "nothing to start": (
@@ -100,12 +110,13 @@ VERIFY_LATER = {
 class Systemd(dict):
     """What programs print on a host with some units; `systemctl` changes them, and `says` goes before all of it.
 
-    A unit that `fails` is failed once it is started.
+    A unit that `fails` is failed once it is started; `commands` has what some start, as `systemctl show` has it.
     """
 
     known: dict[str, units.Unit] = attrs.field(factory=dict)
     says: dict[tuple[str, ...], str | Exception] = attrs.field(factory=dict)
     fails: set[str] = attrs.field(factory=set)
+    commands: dict[str, str] = attrs.field(factory=dict)
     starts: int = 0
 
     def __getitem__(self, argv):
@@ -114,6 +125,8 @@ class Systemd(dict):
         match argv:
             case (*show, name) if tuple(show) == units.SHOW:
                 return "\n".join(map(block, self.matching(name)))
+            case (*show, name) if tuple(show) == units.COMMANDS:
+                return self.commands.get(name, "\n")
             case ("systemctl", "is-enabled", "--", name):
                 return f"{self.known[name].file_state}\n" if name in self.known else ""
             case ("systemctl", "list-unit-files", *_):
@@ -159,10 +172,11 @@ CHANGES = {
 def block(unit: units.Unit) -> str:
     """A unit as `systemctl show` prints it."""
     timed = f"Unit={unit.starts}\n" if unit.starts else ""
-    timed += f"TimersCalendar={{ OnCalendar={unit.calendar} ; next_elapse=(null) }}\n" if unit.calendar else ""
+    timed += (
+        f"TimersCalendar={{ OnCalendar={unit.calendar} ; next_elapse=(null) }}\n" if unit.calendar else ""
+    )
     return f"""\
 {timed}MainPID={unit.pid}
-ExecStart={{ path={unit.commands.partition(" ")[0]} ; argv[]={unit.commands} ; ignore_errors=no ; pid=0 }}
 Id={unit.id}
 Description={unit.description}
 LoadState={unit.load}

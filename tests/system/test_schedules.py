@@ -97,13 +97,15 @@ def test_schedule_and_user_are_changed_by_themselves(ask, host):
     ask("GET", "cron/nightly", fails=404)
 
 
-def test_run_parts_finds_what_runs_by_interval(ask, host):
+def test_run_parts_finds_what_runs_by_interval(site, ask, host):
     asked = {"name": "nightly", "object": "script", "vars": {"word": "daily"}}
     assert changed(ask, "POST", "cron", interval="daily", **asked) == (True, False)
 
     assert "/etc/cron.daily/nightly" in host.run("run-parts", "--test", "/etc/cron.daily").splitlines()
     host.sh("run-parts --regex '^nightly$' /etc/cron.daily")
     assert host.read("/tmp/told-root") == "daily root on t1"
+    shown = site.cli("client", "node", "schedule", "cron", "list", "--target", "t1", check=0).stdout
+    assert re.search(r"nightly +daily +script +root", shown), shown
     assert "/etc/cron.daily/nightly" in ask(
         "POST", "cron", name="nightly", object="script", schedule=NIGHTLY, fails=409
     )

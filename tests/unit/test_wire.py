@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osapi import wire
+from osapi.calls import blob
 from osapi.calls import job as jobs
 from osapi.errors import BadInput
 from osapi.operation import Operation, text
 from osapi.operations import command, file, hostname, node, process, sysctl, timezone
+from osapi.operations.network import dns
 from osapi.results import Changed, FilePlan, Outcome, Plan, Status
 
 Word = Annotated[str, text("[a-z]+", "A word in lower case", example="word", most=8)]
@@ -371,3 +373,15 @@ def test_an_entry_that_lacks_a_field_is_refused_by_its_name():
         listed(sysctl.List, {"hostname": "a", "status": "ok", "key": "a.b"})
 
     assert "value" in str(found.value)
+
+
+def test_a_reference_may_stand_in_a_path_and_in_what_may_be_left_out():
+    assert wire.parameter(dns.Get, "interfaceName", "@fact.interface.primary") == "@fact.interface.primary"
+    asked = wire.params(dns.Update, {"interface_name": "eth0", "servers": ["@fact.custom.dns"]})
+
+    assert asked.servers == ["@fact.custom.dns"]
+
+
+def test_what_the_controller_answers_itself_has_no_references():
+    with pytest.raises(BadInput, match="sha256"):
+        wire.params(blob.Register, {"sha256": "@fact.hostname", "source": "https://a/b", "size": 1})

@@ -15,6 +15,8 @@ from osapi.results import Changed
 
 PRIVILEGED = trial.PRIVILEGED
 
+RESOLVED = "/run/systemd/units/invocation:systemd-resolved.service"
+"""Links that systemd has of the units that run; to ask systemd-resolved whether it does would start it."""
 FALLBACK = "/etc/resolv.conf"
 LABEL = re.compile(r"^Link \d+ \([^)]*\):")
 """What resolvectl(1) prints before what it tells of an interface; long lists go on in further lines."""
@@ -50,7 +52,7 @@ async def current(host: Host, interface: str) -> dns.NameServers:
     """What an interface resolves names with now."""
     if not await host.stat(f"/sys/class/net/{interface}"):
         raise NotFound(f"there is no interface {interface}")
-    if not await resolved_runs(host):
+    if not await host.link(RESOLVED):
         return parse_resolv_conf(await host.read(FALLBACK) or "")
     return dns.NameServers(
         servers=[server(word) for word in parse(await host.run("resolvectl", "dns", "--", interface))],
@@ -60,15 +62,6 @@ async def current(host: Host, interface: str) -> dns.NameServers:
             if word[0] not in "~."
         ],
     )
-
-
-async def resolved_runs(host: Host) -> bool:
-    """Whether systemd-resolved runs; asking it would start it."""
-    try:
-        said = await host.run("systemctl", "is-active", "systemd-resolved.service", check=False)
-    except NotFound:
-        return False
-    return said.strip() == "active"
 
 
 def parse(text: str) -> list[str]:

@@ -64,7 +64,7 @@ async def create(host: Host, p: cron.Create) -> CronChanged:
 
 @performs(cron.Update, "debian")
 async def update(host: Host, p: cron.Update) -> CronChanged:
-    if not any((p.object, p.schedule, p.user, p.content_type, p.vars)):
+    if (p.object, p.schedule, p.user, p.content_type, p.vars) == (None,) * 5:
         raise BadInput("object: that, or schedule, user, content_type or vars is needed", "object")
     async with host.turns.at(_place(p.name)):
         there = await _existing(host, p.name)

@@ -152,8 +152,9 @@ async def _arm(host: Host, unit: str, given: dict[str, str]) -> bool:
 async def _disarm(host: Host, unit: str) -> None:
     """Stop a timer, forget when it ran, and remove its files."""
     found = await units.look(host, unit)
-    if found.load == "loaded":
+    if found.is_known:
         await host.change(*STOP, unit)
+    if found.load == "loaded" and await host.stat(units.path(unit)):
         await host.change(*FORGET, unit)
     await host.remove(units.path(unit))
     await host.remove(units.path(_service(unit)))

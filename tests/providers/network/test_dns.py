@@ -11,7 +11,7 @@ from osapi.operations.network import dns, interface
 
 FILE = "/etc/netplan/osapi-eth0-dns.yaml"
 BASE_FILE = "/etc/netplan/01-base.yaml"
-IS_RESOLVED_THERE = ("systemctl", "is-active", "systemd-resolved.service")
+RESOLVED = "run/systemd/units/invocation:systemd-resolved.service"
 GET = dns.Get(interfaceName="eth0")
 UPDATE = dns.Update(
     interface_name="eth0", servers=["9.9.9.9", "2620:FE:0::fe"], search_domains=["example.org"]
@@ -25,7 +25,9 @@ async def written(host):
 
 def resolves(host, servers="", domains=""):
     """Have systemd-resolved run on the host."""
-    host.answers[IS_RESOLVED_THERE] = "active\n"
+    link = host.root / RESOLVED
+    link.parent.mkdir(parents=True)
+    link.symlink_to("8c27f9ae674b4352ba35aa5ff2026894")
     host.answers["resolvectl", "dns", "--", "eth0"] = servers or "Link 2 (eth0):\n"
     host.answers["resolvectl", "domain", "--", "eth0"] = domains or "Link 2 (eth0):\n"
 
@@ -61,7 +63,6 @@ async def test_there_may_be_none(host):
 
 
 async def test_without_systemd_resolved_they_are_those_of_the_host(host):
-    host.answers[IS_RESOLVED_THERE] = "inactive\n"
     host.has(
         {
             "/etc/resolv.conf": "# nameserver 192.0.2.1\nnameserver 9.9.9.9\nnameserver\t2620:fe::fe\n"

@@ -216,6 +216,15 @@ async def test_what_somebody_has_edited_is_shown_and_put_right(host):
     assert mode(host, OBJECT) == (0o755, 0)
 
 
+async def test_only_root_may_put_anything_beside_what_it_runs(host):
+    folder = on_disk(host, OBJECT).parent
+    await create(host, schedule=NIGHTLY)
+    os.chown(folder, 1, 1)
+
+    assert (await create(host, schedule=NIGHTLY)).changed
+    assert mode(host, folder.relative_to(host.root).as_posix()) == (0o755, 0)
+
+
 async def test_a_table_that_was_broken_by_hand_is_listed_without_times(host):
     await create(host, schedule=NIGHTLY)
     on_disk(host, TABLE).write_text(f"{HEADER}nonsense\n")

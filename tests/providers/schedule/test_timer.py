@@ -219,6 +219,14 @@ async def test_delete_leaves_nothing_of_a_timer(owning):
     assert not [path for path in (TIMER, SERVICE, OBJECT) if on_disk(owning, path).exists()]
 
 
+async def test_what_is_left_of_a_timer_is_removed_too(owning):
+    on_disk(owning, TIMER).unlink()
+
+    assert (await done(owning, timer.Delete(name="backup"))).changed
+    assert changes(owning) == ["systemctl disable --now -- osapi-backup.timer", "systemctl daemon-reload"]
+    assert not on_disk(owning, OBJECT).exists()
+
+
 async def test_a_dry_run_shows_all_that_is_then_made(host):
     before = host.holds()
 
