@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from agent import iproute
 from agent.host import Host
 from agent.iproute import Link
 from agent.uplink import Address
-from osapi.errors import Conflict, NotFound, OperationError, Refused, Unsupported
+from osapi.errors import BadInput, Conflict, NotFound, OperationError, Refused, Unsupported
 
 PROGRAM = "/usr/sbin/netplan"
 OWN = "/etc/netplan"
@@ -160,6 +160,14 @@ def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = [*held, *(each for each in value if each not in held)]
         else:
             found[name] = value
+    return found
+
+
+def unicast(text: str, field: str) -> IPv4Interface | IPv6Interface:
+    """An address that one machine can have, with its prefix; `BadInput` for others."""
+    found = ip_interface(text)
+    if found.is_multicast or found.is_unspecified or found.network.prefixlen == 0:
+        raise BadInput(f"{field}: {text} is the address of no single machine", field)
     return found
 
 

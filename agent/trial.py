@@ -16,7 +16,7 @@ from agent.files import Attributes
 from agent.host import Host
 from agent.netplan import Definition, Netplan
 from osapi import wire
-from osapi.errors import CommandFailed, OperationError, Refused
+from osapi.errors import BadInput, CommandFailed, OperationError, Refused
 
 PATIENCE = 30.0
 """Seconds in which the broker must be reached after a change."""
@@ -68,11 +68,13 @@ async def finish(host: Host) -> None:
     noted = await host.read_bytes(_note(host))
     if noted is None:
         return
-    trial = wire.decode(Trial, noted)
     try:
+        trial = wire.decode(Trial, noted)
         await _take_back(host, trial)
-    except OperationError as error:
-        log.error("a change of the network is not taken back", path=trial.path, reason=str(error))
+    except (BadInput, OperationError) as error:
+        log.error(
+            "what was on trial when the agent ended is not taken back", note=_note(host), reason=str(error)
+        )
     else:
         log.warning("a change of the network was on trial when the agent ended; taken back", path=trial.path)
 

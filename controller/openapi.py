@@ -313,7 +313,7 @@ def _problems(spec: Spec) -> list[str]:
         "401": bool(spec.permission),
         "403": bool(spec.permission),
         "404": operation or bool(spec.in_path),
-        "409": operation or spec.modifies,
+        "409": operation or spec.modifies or spec.returns is Download,
         "413": spec.has_body,
         "415": spec.has_body,
         "429": bool(spec.permission),

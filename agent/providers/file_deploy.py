@@ -8,7 +8,6 @@ from agent.versions import canonical
 from osapi.operations import file
 from osapi.results import Changed
 
-
 PRIVILEGED = (
     ("visudo", "-c", "-f", "-"),
     ("sshd", "-t", "-f", "/dev/stdin"),

@@ -15,7 +15,15 @@ ASKED = [
     for path, methods in DOCUMENT["paths"].items()
     for method, entry in methods.items()
     if entry["operationId"]
-    not in {"job.delete", "job.cancel", "job.retry", "job.events", "job.watch", "blob.delete", "blob.register"}
+    not in {
+        "job.delete",
+        "job.cancel",
+        "job.retry",
+        "job.events",
+        "job.watch",
+        "blob.delete",
+        "blob.register",
+    }
 ]
 CONTENT = b"{{ hostname }}\n"
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from agent import netplan, trial
@@ -98,7 +97,7 @@ async def _wanted(host: Host, p: dns.Update, own: Definition, others: Definition
     kept = given(own, "addresses")
     if override and p.servers is None and not kept:
         kept = (await current(host, p.interface_name)).servers
-    servers = None if p.servers is None else [str(ip_address(each)) for each in p.servers]
+    servers = None if p.servers is None else [str(netplan.unicast(each, "servers").ip) for each in p.servers]
     lists = {
         "addresses": added("addresses", servers, kept, others),
         "search": added("search", p.search_domains, given(own, "search"), others),

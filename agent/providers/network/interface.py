@@ -1,7 +1,6 @@
 """Network interfaces: as they are, by ip(8), and as they are to be, by netplan(5)."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address, ip_interface
 from typing import Any
 
 import attrs
@@ -84,12 +83,18 @@ async def delete(host: Host, p: interface.Delete) -> interface.InterfaceChanged:
 
 def definition(p: interface.Create | interface.Update) -> dict[str, Any]:
     """What a file says of an interface that is so; what is not given is not said."""
-    gateways = [ip_address(each) for each in (p.gateway4, p.gateway6) if each]
+    gateways = {"gateway4": p.gateway4, "gateway6": p.gateway6}
     said = {
         "dhcp4": p.dhcp4,
         "dhcp6": p.dhcp6,
-        "addresses": [str(ip_interface(each)) for each in dict.fromkeys(p.addresses or ())] or None,
-        "routes": [{"to": "default", "via": str(each)} for each in gateways] or None,
+        "addresses": [str(netplan.unicast(each, "addresses")) for each in dict.fromkeys(p.addresses or ())]
+        or None,
+        "routes": [
+            {"to": "default", "via": str(netplan.unicast(each, name).ip)}
+            for name, each in gateways.items()
+            if each
+        ]
+        or None,
         "mtu": p.mtu,
         "macaddress": hardware_address(p.mac_address) if p.mac_address else None,
         "wakeonlan": p.wakeonlan,

@@ -1,7 +1,7 @@
 """Routes: those of the kernel through ip(8), and our own through netplan(5)."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from agent import iproute, netplan, trial
@@ -103,7 +103,7 @@ def definition(items: Sequence[route.RouteItem]) -> dict[str, Any]:
 
 
 def _route(item: route.RouteItem) -> dict[str, Any]:
-    to, via = ip_network(item.to, strict=False), ip_address(item.via)
+    to, via = ip_network(item.to, strict=False), netplan.unicast(item.via, "routes").ip
     if to.prefixlen == 0:
         raise Refused(
             f"{item.to} is a default route, which belongs to the interface (network interface update, "

@@ -93,6 +93,13 @@ async def test_update_writes_a_file_of_the_interface_and_applies_it(host):
     assert host.ran[-1] == APPLY
 
 
+@pytest.mark.parametrize("server", ["0.0.0.0", "::", "ff02::fb"])
+async def test_a_server_that_no_single_machine_is_is_bad_input(host, server):
+    performed = await perform(host, attrs.evolve(UPDATE, servers=[server]))
+
+    assert (performed.code, await host.read(FILE)) == ("bad_input", None)
+
+
 async def test_update_a_second_time_changes_nothing(host):
     await perform(host, UPDATE)
 

@@ -151,6 +151,21 @@ async def test_a_hardware_address_that_no_interface_can_have_is_bad_input(host, 
     assert (performed.code, await host.read(FILE)) == ("bad_input", None)
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0/0", "::/64", "10.77.2.1/0", "224.0.0.1/24", "ff02::1/64"])
+async def test_an_address_that_no_single_machine_has_is_bad_input(host, address):
+    performed = await perform(host, interface.Create(name="eth0", addresses=[address]))
+
+    assert (performed.code, await host.read(FILE)) == ("bad_input", None)
+    assert address in performed.error
+
+
+async def test_nor_is_that_a_gateway(host):
+    for given in ({"gateway4": "0.0.0.0"}, {"gateway6": "ff02::1"}):
+        performed = await perform(host, interface.Create(name="eth0", **given))
+
+        assert (performed.code, await host.read(FILE)) == ("bad_input", None)
+
+
 async def test_a_hardware_address_that_could_be_a_number_stays_a_text(host):
     await perform(host, interface.Create(name="eth0", mac_address="52:54:00:12:34:56"))
 

@@ -138,6 +138,7 @@ async def test_what_is_not_managed_is_not_found(host, operation):
         ("0.0.0.0/0", "10.77.0.9", "refused"),
         ("::/0", "2001:db8::1", "refused"),
         ("198.51.100.0/24", "::1", "bad_input"),
+        ("198.51.100.0/24", "0.0.0.0", "bad_input"),
     ],
 )
 async def test_default_routes_and_gateways_of_the_other_protocol_are_refused(host, to, via, code):

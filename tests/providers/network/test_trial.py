@@ -154,6 +154,14 @@ async def test_an_agent_that_cannot_take_it_back_starts_and_tries_again_the_next
     assert (await host.stat(FILE), await host.read(PENDING)) == (None, None)
 
 
+async def test_an_agent_that_cannot_read_what_was_on_trial_starts_all_the_same(host):
+    host.has({PENDING: "{"})
+
+    await trial.finish(host)
+
+    assert (await host.read(PENDING), host.ran) == ("{", [])
+
+
 async def test_one_change_is_on_trial_at_a_time(host):
     async def ask(operation):
         ended.append((await perform(host, operation)).changed)
