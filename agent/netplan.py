@@ -166,7 +166,7 @@ def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def unicast(text: str, field: str) -> IPv4Interface | IPv6Interface:
     """An address that one machine can have, with its prefix; `BadInput` for others."""
     found = ip_interface(text)
-    if found.is_multicast or found.is_unspecified or found.network.prefixlen == 0:
+    if found.ip.is_multicast or found.ip.is_unspecified or found.network.prefixlen == 0:
         raise BadInput(f"{field}: {text} is the address of no single machine", field)
     return found
 

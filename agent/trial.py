@@ -22,8 +22,6 @@ PATIENCE = 30.0
 """Seconds in which the broker must be reached after a change."""
 IN_A_ROW = 3
 """How often that must succeed: networkd works on after `netplan apply` has ended."""
-PAUSE = 1.0
-"""Seconds between two tries."""
 
 GENERATE = ("netplan", "generate", "--root-dir")
 APPLY = ("netplan", "apply")
@@ -128,7 +126,7 @@ async def _reached(host: Host) -> bool:
     successes = 0
     with trio.move_on_after(PATIENCE):
         while successes < IN_A_ROW:
-            await trio.sleep(PAUSE)
+            await trio.sleep(host.uplink.pause)
             successes = successes + 1 if await host.uplink.reachable() else 0
     return successes == IN_A_ROW
 

@@ -17,7 +17,10 @@ GREETING = b"INFO "
 
 
 class Uplink(Protocol):
-    """The way to what manages this host."""
+    """The way to what manages this host; `pause` is how many seconds to wait between two looks at it."""
+
+    @property
+    def pause(self) -> float: ...
 
     async def addresses(self) -> list[Address]:
         """Where it is, as far as names can be resolved."""
@@ -31,6 +34,8 @@ class Uplink(Protocol):
 @attrs.frozen
 class Nowhere:
     """Of a host that hangs on nothing."""
+
+    pause: float = 0.0
 
     async def addresses(self) -> list[Address]:
         return []
@@ -48,6 +53,7 @@ class ToBroker:
     """
 
     servers: tuple[tuple[str, int], ...]
+    pause: float = 1.0
 
     @classmethod
     def of(cls, *urls: str) -> "ToBroker":

@@ -32,6 +32,11 @@ class Cable:
     breaks: str = "nothing does"
     asked: int = 0
 
+    @property
+    def pause(self):
+        """None, unless the clock of the test has to go on."""
+        return 0.0 if self.breaks == "nothing does" else 1.0
+
     async def addresses(self):
         return [ip_address("10.77.0.1")]
 

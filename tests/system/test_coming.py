@@ -57,7 +57,7 @@ def test_a_host_that_is_labelled_later_does_no_old_job(site, t1, t2, t3, clean):
     job_id = site.begin(STEPS, "--expires", "5m", on="group:web")
     eventually(lambda: t1.read(LOG) and t2.read(LOG))
 
-    site.label(t3, {"group": "web"})
+    site.label(t3, {"group": "web", "site": "lab"})
     try:
         for host in (t1, t2, t3):
             host.run("touch", GO)
@@ -66,4 +66,4 @@ def test_a_host_that_is_labelled_later_does_no_old_job(site, t1, t2, t3, clean):
         assert [item["hostname"] for item in site.ask("uptime", "get", on="group:web")] == ["t1", "t2", "t3"]
         assert t3.read(LOG) == ""
     finally:
-        site.label(t3, {"group": "db"})
+        site.label(t3, {"group": "db", "site": "lab"})

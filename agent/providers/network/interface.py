@@ -83,18 +83,14 @@ async def delete(host: Host, p: interface.Delete) -> interface.InterfaceChanged:
 
 def definition(p: interface.Create | interface.Update) -> dict[str, Any]:
     """What a file says of an interface that is so; what is not given is not said."""
+    addresses = [str(netplan.unicast(each, "addresses")) for each in dict.fromkeys(p.addresses or ())]
     gateways = {"gateway4": p.gateway4, "gateway6": p.gateway6}
+    vias = [str(netplan.unicast(each, name).ip) for name, each in gateways.items() if each]
     said = {
         "dhcp4": p.dhcp4,
         "dhcp6": p.dhcp6,
-        "addresses": [str(netplan.unicast(each, "addresses")) for each in dict.fromkeys(p.addresses or ())]
-        or None,
-        "routes": [
-            {"to": "default", "via": str(netplan.unicast(each, name).ip)}
-            for name, each in gateways.items()
-            if each
-        ]
-        or None,
+        "addresses": addresses or None,
+        "routes": [{"to": "default", "via": via} for via in vias] or None,
         "mtu": p.mtu,
         "macaddress": hardware_address(p.mac_address) if p.mac_address else None,
         "wakeonlan": p.wakeonlan,
