@@ -10,6 +10,6 @@ def release(request):
 
 
 @pytest.fixture
-def host(host, autojump_clock):
-    """The host, on a cable to its broker; time passes as fast as it can."""
+def host(host):
+    """The host, on a cable to its broker."""
     return connect(host)

@@ -25,7 +25,7 @@ def host(host):
     return host
 
 
-async def test_what_cuts_the_host_off_is_taken_back_after_half_a_minute(host):
+async def test_what_cuts_the_host_off_is_taken_back_after_half_a_minute(host, autojump_clock):
     await perform(host, GOOD)
     good, began = await host.read(FILE), trio.current_time()
     host.ran.clear()
@@ -39,13 +39,13 @@ async def test_what_cuts_the_host_off_is_taken_back_after_half_a_minute(host):
     assert await host.read(PENDING) is None
 
 
-async def test_a_file_that_was_not_there_is_gone_again(host):
+async def test_a_file_that_was_not_there_is_gone_again(host, autojump_clock):
     performed = await perform(host, interface.Create(name="eth0", addresses=["10.99.0.1/24"]))
 
     assert (performed.state, await host.stat(FILE)) == (State.FAILED, None)
 
 
-async def test_what_is_removed_is_there_again_where_that_cuts_the_host_off(host):
+async def test_what_is_removed_is_there_again_where_that_cuts_the_host_off(host, autojump_clock):
     await perform(host, GOOD)
     good = await host.read(FILE)
     host.uplink.breaks = "10.77.2.1/16"
@@ -55,10 +55,11 @@ async def test_what_is_removed_is_there_again_where_that_cuts_the_host_off(host)
     assert (performed.state, await host.read(FILE)) == (State.FAILED, good)
 
 
-async def test_it_must_be_reached_three_times_in_a_row(host):
+async def test_it_must_be_reached_three_times_in_a_row(host, autojump_clock):
     @attrs.define
     class Flapping:
         answers: list[bool]
+        pause = 0.0
 
         async def addresses(self):
             return []
@@ -76,8 +77,10 @@ async def test_it_must_be_reached_three_times_in_a_row(host):
     assert (falls.state, await host.read(FILE) is None) == (State.FAILED, False)
 
 
-async def test_a_broker_that_does_not_answer_at_all_holds_nothing_up(host):
+async def test_a_broker_that_does_not_answer_at_all_holds_nothing_up(host, autojump_clock):
     class Silent:
+        pause = 1.0
+
         async def addresses(self):
             return []
 
@@ -89,7 +92,7 @@ async def test_a_broker_that_does_not_answer_at_all_holds_nothing_up(host):
     assert (performed.state, await host.stat(FILE)) == (State.FAILED, None)
 
 
-async def test_what_cannot_be_applied_is_taken_back(host):
+async def test_what_cannot_be_applied_is_taken_back(host, autojump_clock):
     await perform(host, GOOD)
     good = await host.read(FILE)
     host.answers[APPLY] = CommandFailed(APPLY, 1, "networkd is away")
@@ -100,16 +103,35 @@ async def test_what_cannot_be_applied_is_taken_back(host):
 
 
 async def test_what_is_cancelled_meanwhile_is_taken_back(host):
-    with trio.move_on_after(5) as scope:
-        await perform(host, interface.Create(name="eth0", addresses=["10.99.0.1/24"]))
+    scope = trio.CancelScope()
+
+    class Cancelling:
+        pause = 0.0
+
+        async def addresses(self):
+            return []
+
+        async def reachable(self):
+            scope.cancel()
+            return False
+
+    with scope:
+        await perform(
+            attrs.evolve(host, uplink=Cancelling()),
+            interface.Create(name="eth0", addresses=["10.99.0.1/24"]),
+        )
 
     assert scope.cancelled_caught
     assert (await host.stat(FILE), await host.read(PENDING), host.ran.count(APPLY)) == (None, None, 2)
 
 
-async def test_an_agent_that_was_killed_meanwhile_takes_it_back_when_it_starts(host, tmp_path):
+async def test_an_agent_that_was_killed_meanwhile_takes_it_back_when_it_starts(
+    host, tmp_path, autojump_clock
+):
     @attrs.define
     class UntilKilled:
+        pause = 0.0
+
         async def addresses(self):
             return []
 
@@ -131,7 +153,7 @@ async def test_an_agent_that_was_killed_meanwhile_takes_it_back_when_it_starts(h
     assert "10.99.0.1" in await host.read(FILE)
 
 
-async def test_an_agent_that_finds_nothing_on_trial_leaves_all_as_it_is(host):
+async def test_an_agent_that_finds_nothing_on_trial_leaves_all_as_it_is(host, autojump_clock):
     await perform(host, GOOD)
     before = host.holds()
     host.ran.clear()
@@ -141,7 +163,7 @@ async def test_an_agent_that_finds_nothing_on_trial_leaves_all_as_it_is(host):
     assert (host.holds(), host.ran) == (before, [])
 
 
-async def test_an_agent_that_cannot_take_it_back_starts_and_tries_again_the_next_time(host):
+async def test_an_agent_that_cannot_take_it_back_starts_and_tries_again_the_next_time(host, autojump_clock):
     host.has({PENDING: f'{{"path": "{FILE}"}}', FILE: "network: {}"})
     host.answers[APPLY] = CommandFailed(APPLY, 1, "networkd is away")
     await trial.finish(host)
@@ -154,7 +176,7 @@ async def test_an_agent_that_cannot_take_it_back_starts_and_tries_again_the_next
     assert (await host.stat(FILE), await host.read(PENDING)) == (None, None)
 
 
-async def test_an_agent_that_cannot_read_what_was_on_trial_starts_all_the_same(host):
+async def test_an_agent_that_cannot_read_what_was_on_trial_starts_all_the_same(host, autojump_clock):
     host.has({PENDING: "{"})
 
     await trial.finish(host)
@@ -162,7 +184,7 @@ async def test_an_agent_that_cannot_read_what_was_on_trial_starts_all_the_same(h
     assert (await host.read(PENDING), host.ran) == ("{", [])
 
 
-async def test_one_change_is_on_trial_at_a_time(host):
+async def test_one_change_is_on_trial_at_a_time(host, autojump_clock):
     async def ask(operation):
         ended.append((await perform(host, operation)).changed)
 
