@@ -1,8 +1,10 @@
 """A controller that answers what a test told it to, over real HTTP."""
 
 import json
+import socket
 import threading
 import time
+from contextlib import suppress
 from email import policy
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,6 +70,17 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         controller.asked.append(asked)
         self.tell(answer)
+        if answer.early is not None:
+            self.linger()
+
+    def linger(self):
+        """Hear on for a moment, as a controller does: who is hung up on while it sends may lose the answer."""
+        with suppress(OSError):
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(1)
+            while self.rfile.read1(65536):
+                pass
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do  # noqa: N815 - as the standard library calls them
 

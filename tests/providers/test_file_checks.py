@@ -128,7 +128,7 @@ async def test_a_program_of_ones_own_has_the_content_in_a_file_beside_the_old_on
                 *(f"{tmp_path}{word}" if word[0] == "/" else word for word in argv), **more
             )
 
-    host = Here(root=tmp_path)
+    host = Here(root=tmp_path, permit=lambda _: None)
 
     await validate(host, "/etc/app.conf", b"new\n", ("/usr/bin/check", "good", FILE))
     with pytest.raises(Refused, match="no good"):

@@ -142,7 +142,9 @@ def test_a_dry_run_changes_nothing_and_its_plan_is_what_is_then_done(authority, 
     assert traces(host) == before
     authority("POST", "ca", name="lab", object="one.pem")
     [file] = plan["files"]
-    added = [line[1:] for line in file["diff"].splitlines() if line.startswith("+") and line[1:2] != "+"]
+    added = [
+        line[1:] for line in file["diff"].splitlines() if line.startswith("+") and not line.startswith("+++ ")
+    ]
     assert "\n".join(added) == host.read(f"{LOCAL}/osapi-lab.crt")
     assert plan["commands"] == [["update-ca-certificates"]]
 

@@ -177,7 +177,11 @@ def test_a_dry_run_of_cron_changes_nothing_and_its_plan_is_what_is_then_done(ask
     assert traces(host) == before
     ask("POST", "cron", **asked)
     for path in (TABLE, OBJECT):
-        added = [line[1:] for line in planned[path].splitlines() if line.startswith("+") and line[1:2] != "+"]
+        added = [
+            line[1:]
+            for line in planned[path].splitlines()
+            if line.startswith("+") and not line.startswith("+++ ")
+        ]
         assert "\n".join(added) == host.read(path)
 
 

@@ -263,7 +263,9 @@ def test_a_dry_run_changes_nothing_and_its_plan_is_what_is_then_done(service, ap
     assert app.sh(traces) == before
     service("create", "my-app", object="my-unit")
     [file] = planned["files"]
-    added = [line[1:] for line in file["diff"].splitlines() if line.startswith("+") and line[1:2] != "+"]
+    added = [
+        line[1:] for line in file["diff"].splitlines() if line.startswith("+") and not line.startswith("+++ ")
+    ]
     assert (file["path"], file["action"]) == (FILE, "created")
     assert "\n".join(added) == app.read(FILE)
     assert planned["commands"] == [["systemctl", "daemon-reload"]]
