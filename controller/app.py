@@ -11,6 +11,7 @@ from controller import openapi
 from controller.answers import load
 from controller.context import Context
 from controller.docs_page import docs_page
+from controller.notes import Notes
 from controller.problems import respond
 from controller.routes import mount
 from osapi import wire
@@ -41,6 +42,7 @@ async def name_request() -> None:
     """Give each request an id, the caller's where there is one, so that caller and log speak of the same."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    g.notes = Notes(request_id=g.request_id, source=request.remote_addr or "")
 
 
 async def add_headers(response: Response) -> Response:

@@ -15,6 +15,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from controller import uploads
 from controller.access import Caller
 from controller.context import HANDLERS, Context
+from controller.notes import notes
 from controller.problems import json, problem
 from controller.submit import Request, wait
 from osapi import targets, wire
@@ -51,12 +52,15 @@ def mount(app: QuartTrio, context: Context) -> None:
 
 async def serve(context: Context, declaration: type[Declaration[Any]], **raw: str) -> Response:
     """First who asks, then whether that one may, then what is asked, then do it."""
+    noted = notes()
+    noted.operation = declaration.spec.name
     caller = Caller("", frozenset())
     if declaration.spec.permission:
         caller = context.access.caller(request.headers.get("Authorization"))
+        noted.user = caller.user
         caller.need(declaration.spec.permission)
     path = {name: decoded(name, value) for name, value in raw.items()}
-    target = path.pop("target", "")
+    target = noted.target = path.pop("target", "")
     if declaration.spec.uploads:
         return await upload(context, declaration, caller)
     params = await read(declaration, path)
@@ -163,6 +167,8 @@ async def operate(context: Context, operation: Operation[Any], target: str, call
         0.0 if prefer.respond_async else min(prefer.wait if prefer.wait is not None else longest, longest)
     )
     record = await context.submission.submit(requested(operation, target, caller, patience))
+    noted = notes()
+    noted.job_id, noted.hosts = record.id, tuple(record.hostnames.values())
     if prefer.respond_async:
         location = f"/api/job/{record.id}"
         return json({"job_id": record.id, "results": []}, 202, Location=location)

@@ -30,10 +30,20 @@ class ProcessUsage:
 
 
 @attrs.frozen(kw_only=True)
+class NodeCondition:
+    """Something that holds of a host or a process, or not, since a moment; `reason` says of what."""
+
+    type: str
+    status: bool
+    last_transition_time: Time
+    reason: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Beat:
     """What an agent says every ten seconds; the key expires when it stops.
 
-    `instance` differs each time an agent starts; `uptime` is in words.
+    `instance` differs each time an agent starts; `uptime` is in words; `state` is Ready, Draining or Cordoned.
     """
 
     machine_id: Id
@@ -49,6 +59,7 @@ class Beat:
     load_averages: LoadAverage | None = None
     memory_stats: MemoryUsage | None = None
     process: ProcessUsage | None = None
+    conditions: list[NodeCondition] = attrs.field(factory=list)
     sub_components: dict[str, SubComponent] = attrs.field(factory=dict)
 
 
@@ -62,6 +73,7 @@ class ComponentBeat:
     registered_at: Time
     started_at: Time
     process: ProcessUsage | None = None
+    conditions: list[NodeCondition] = attrs.field(factory=list)
     sub_components: dict[str, SubComponent] = attrs.field(factory=dict)
 
 

@@ -174,6 +174,75 @@ class Objects(Protocol):
 
 
 @attrs.frozen(kw_only=True)
+class LogSpec:
+    """A log to create or bring up to date: what is published below `subject` is kept, in order.
+
+    `max_age` in seconds, `max_bytes` and `max_per_name` (the latest of each name) are 0 for no limit. With `evict` a
+    full log gives up its oldest entries; without, it refuses new ones with `NoSpace`.
+    """
+
+    name: str
+    subject: str
+    max_age: float = 0
+    max_bytes: int = 0
+    max_per_name: int = 0
+    storage: str = "file"
+    replicas: int = 1
+    evict: bool = False
+
+
+@attrs.frozen
+class Line:
+    """One entry of a log; `name` is what it was appended under, `created` in seconds since the epoch."""
+
+    name: str
+    data: bytes
+    sequence: int
+    created: float
+
+
+@attrs.frozen(kw_only=True)
+class LogState:
+    """What a log holds; `first` and `last` are sequences, `last` the one of the latest entry ever, 0 for none."""
+
+    first: int
+    last: int
+    entries: int
+    bytes: int
+
+
+class Log(Protocol):
+    """Entries in the order they came, never changed (a JetStream stream; each append acknowledged by the broker)."""
+
+    async def append(self, name: str, data: bytes, *, after: int | None = None) -> int:
+        """Add an entry under a name of `[A-Za-z0-9_.-]`, and return its sequence.
+
+        With `after`, only where that is the log's last sequence: `Stale` where there is another. `NoSpace` where it is
+        full, `Unconfirmed` where whether it was taken is not known.
+        """
+        ...
+
+    async def at(self, sequence: int) -> Line | None:
+        """The entry of that sequence; None where it is gone, or yet to come."""
+        ...
+
+    async def latest(self, name: str) -> Line | None:
+        """The last entry of a name."""
+        ...
+
+    def read(
+        self, *, first: int = 1, names: str = ">"
+    ) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Line | CaughtUp]]:
+        """Entries from a sequence on, of names that match, in order; `CaughtUp` once all that was there was seen.
+
+        Then what is appended, without an end: who wants a part only leaves.
+        """
+        ...
+
+    async def state(self) -> LogState: ...
+
+
+@attrs.frozen(kw_only=True)
 class ServerInfo:
     """The broker one is connected to."""
 
@@ -218,9 +287,11 @@ class Bus(Protocol):
 
     async def bucket(self, spec: BucketSpec) -> Bucket: ...
     async def objects(self, spec: BucketSpec) -> Objects: ...
+    async def log(self, spec: LogSpec) -> Log: ...
 
 
 __all__ = [
-    "AlreadyExists", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Message",
-    "NoResponders", "ObjectDraft", "ObjectInfo", "Objects", "ServerInfo", "Stale", "Unconfirmed", "Usage", "Watch",
+    "AlreadyExists", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Line", "Log", "LogSpec", "LogState",
+    "Message", "NoResponders", "ObjectDraft", "ObjectInfo", "Objects", "ServerInfo", "Stale",
+    "Unconfirmed", "Usage", "Watch",
 ]  # fmt: skip

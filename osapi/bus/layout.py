@@ -15,6 +15,12 @@
 | a beat | `agents.<machine id>`, `controller.<name>`, `nats.<name>` in the registry |
 | the facts of a host | `facts.<machine id>` in the bucket of facts |
 | a host that is known | `hosts.<machine id>` in the bucket of state |
+| a host is drained | `drain.<machine id>` in the bucket of state |
+| a condition that was told of | `alerts.<component>.<condition>` in the bucket of state |
+| what is not to be told of | `silences.<id>` in the bucket of state |
+| a notification that was sent | `deliveries.<id>` in the log of deliveries |
+| what happened to a host | `timeline.<machine id>` in the log of timelines |
+| who did what | `audit.<id>` in the log of audit |
 | a file that was deployed | `<machine id>.<SHA-256 of its path>` in the bucket of file states |
 | a blob | `<SHA-256>` in the index of blobs |
 | a result too big for a message | `osapi/results/<job id>/<machine id>` in the object store |
@@ -25,7 +31,7 @@ from typing import Any
 
 import attrs
 
-from osapi.bus import BucketSpec
+from osapi.bus import BucketSpec, LogSpec
 from osapi.config import Config
 
 CHUNK = 128 * 1024
@@ -41,22 +47,22 @@ class Subjects:
 
     namespace: str = ""
 
-    def _in(self, subject: str) -> str:
+    def under(self, subject: str) -> str:
         return f"{self.namespace}.{subject}" if self.namespace else subject
 
     def host(self, kind: str, machine_id: str) -> str:
         """`kind` is query, modify, cancel, identify, or `*`."""
-        return self._in(f"jobs.{kind}.host.{machine_id}")
+        return self.under(f"jobs.{kind}.host.{machine_id}")
 
     def any(self, kind: str) -> str:
         """`kind` is query, modify, or `*`."""
-        return self._in(f"jobs.{kind}.any")
+        return self.under(f"jobs.{kind}.any")
 
     def replies(self, controller: str, job_id: str) -> str:
-        return self._in(f"replies.{controller}.{job_id}")
+        return self.under(f"replies.{controller}.{job_id}")
 
     def events(self, job_id: str, machine_id: str) -> str:
-        return self._in(f"events.{job_id}.{machine_id}")
+        return self.under(f"events.{job_id}.{machine_id}")
 
 
 def job(job_id: str) -> str:
@@ -92,6 +98,14 @@ def host(machine_id: str) -> str:
     return f"hosts.{machine_id}"
 
 
+def drain(machine_id: str) -> str:
+    return f"drain.{machine_id}"
+
+
+def silence(id: str) -> str:
+    return f"silences.{id}"
+
+
 def result(job_id: str, machine_id: str) -> str:
     return f"{RESULTS}{job_id}/{machine_id}"
 
@@ -118,6 +132,16 @@ class Specs:
     file_state: BucketSpec
     blob_index: BucketSpec
     blobs: BucketSpec
+    audit: LogSpec
+    timeline: LogSpec
+    deliveries: LogSpec
+
+
+TIMELINE = 500
+"""Events of a host that are kept."""
+
+DELIVERIES = 30 * 86400.0
+"""Seconds that the record of a notification is kept."""
 
 
 def specs(config: Config, namespace: str) -> Specs:
@@ -150,4 +174,31 @@ def specs(config: Config, namespace: str) -> Specs:
         file_state=bucket(nats.file_state),
         blob_index=bucket(blobs.index),
         blobs=attrs.evolve(bucket(blobs.nats, max_bytes=blobs.nats.max_bytes), chunk=blobs.nats.chunk_size),
+        **logs(config, namespace),
     )
+
+
+def logs(config: Config, namespace: str) -> dict[str, LogSpec]:
+    """The logs; that of audit refuses entries when it is full, as those there are must not go."""
+    audit, state = config.nats.audit, config.nats.state
+
+    def named(name: str) -> str:
+        return f"{namespace}-{name}" if namespace else name
+
+    under = Subjects(namespace).under
+    kept = LogSpec(name="", subject="", storage=state.storage, replicas=max(state.replicas, 1), evict=True)
+    refusing = LogSpec(
+        name=named(audit.stream),
+        subject=under(audit.subject),
+        max_age=audit.max_age,
+        max_bytes=audit.max_bytes,
+        storage=audit.storage,
+        replicas=max(audit.replicas, 1),
+    )
+    happened = attrs.evolve(
+        kept, name=named(f"{state.bucket}-timeline"), subject=under("timeline"), max_per_name=TIMELINE
+    )
+    told = attrs.evolve(
+        kept, name=named(f"{state.bucket}-deliveries"), subject=under("deliveries"), max_age=DELIVERIES
+    )
+    return {"audit": refusing, "timeline": happened, "deliveries": told}

@@ -7,7 +7,7 @@ import msgspec
 
 from osapi.operation import Call
 from osapi.operations.node import LoadAverage, MemoryUsage, System
-from osapi.registry import Interface, Route
+from osapi.registry import Interface, NodeCondition, Route
 from osapi.results import Time
 
 Name = Annotated[
@@ -16,16 +16,6 @@ Name = Annotated[
         min_length=1, max_length=255, description="Host name or machine id of the agent", examples=["web-01"]
     ),
 ]
-
-
-@attrs.frozen(kw_only=True)
-class NodeCondition:
-    """Something that holds of a host, or not, since a moment."""
-
-    type: str
-    status: bool
-    last_transition_time: Time
-    reason: str | None = None
 
 
 @attrs.frozen(kw_only=True)

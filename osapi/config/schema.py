@@ -30,6 +30,8 @@ from osapi.config.idle import Consumer, Dlq, Stream
 
 # fmt: on
 from osapi.config.kinds import Kind
+from osapi.config.notifications import Notifications
+from osapi.config.telemetry import Telemetry
 from osapi.configfile import DEFAULT_URL
 from osapi.durations import Duration
 
@@ -119,13 +121,6 @@ class Api:
     max_body_bytes: Count = 10 * 1024 * 1024
     max_upload_bytes: Count = 4 * 1024 * 1024 * 1024
     security: ApiSecurity = ApiSecurity()
-
-
-@attrs.frozen(kw_only=True)
-class Notifications:
-    enabled: bool = False
-    notifier: str = ""
-    renotify_interval: Duration = attrs.field(default=Duration(0))
 
 
 @attrs.frozen(kw_only=True)
@@ -339,18 +334,6 @@ class Nats:
 
 
 # The rest.
-
-
-@attrs.frozen(kw_only=True)
-class Tracing:
-    enabled: bool = False
-    exporter: Literal["", "none", "stdout", "otlp"] = ""
-    otlp_endpoint: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Telemetry:
-    tracing: Tracing = Tracing()
 
 
 @attrs.frozen(kw_only=True)
