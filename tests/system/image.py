@@ -3,6 +3,7 @@
 Each is made once, kept outside of the checkout under a hash of what it is made from, and lies on the one before.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "lab"
 CACHE = Path(os.environ.get("LAB_CACHE", "/var/cache/lab-hosts"))
 
-KEPT = 3
+KEPT = 8
 """How many of a kind stay in the cache, for other branches."""
 
 PYTHON = "3.11"
@@ -128,12 +129,15 @@ def layer(kind: str, below: list[Path], given: Path, script: str, *words: str) -
 def kept(kind: str, made_from: bytes, make: Callable[[Path], object]) -> Path:
     """A folder of the cache, made where it is not there."""
     found = CACHE / f"{kind}-{hashlib.sha256(made_from).hexdigest()[:12]}"
-    if not found.exists():
-        making = CACHE / f"making-{found.name}"
-        shutil.rmtree(making, ignore_errors=True)
-        make(making)
-        making.rename(found)
-    return used(found)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{kind}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # runs side by side make it once
+        if not found.exists():
+            making = CACHE / f"making-{found.name}"
+            shutil.rmtree(making, ignore_errors=True)
+            make(making)
+            making.rename(found)
+        return used(found)
 
 
 def used(folder: Path) -> Path:

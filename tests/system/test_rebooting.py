@@ -1,6 +1,7 @@
 """Hosts that go down in the middle of a job: it ends in a final state, and is not done again later."""
 
 import pytest
+from booted import AS_ROOT
 from processes import eventually
 
 COUNT = "/var/log/reboots"
@@ -9,9 +10,9 @@ COUNT = "/var/log/reboots"
 @pytest.mark.parametrize(
     ("command", "state"),
     [
-        ("systemctl reboot", "completed"),
-        ("systemctl reboot && sleep 250", "unknown"),
-        ("systemctl reboot --force --force; sleep 250", "unknown"),
+        (f"{AS_ROOT}systemctl reboot", "completed"),
+        (f"{AS_ROOT}systemctl reboot && sleep 250", "unknown"),
+        (f"{AS_ROOT}systemctl reboot --force --force; sleep 250", "unknown"),
     ],
 )
 def test_a_host_reboots_once(site, t2, command, state):

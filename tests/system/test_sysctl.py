@@ -1,6 +1,7 @@
 """Kernel parameters on real hosts, as /proc/sys and sysctl(8) have them; only those that each host has for itself."""
 
 import pytest
+from booted import AS_ROOT
 from processes import eventually
 
 FORWARD, FIN, PORTS = "net.ipv4.ip_forward", "net.ipv4.tcp_fin_timeout", "net.ipv4.ip_local_port_range"
@@ -14,7 +15,7 @@ def value(host, key):
 
 def reboot(site, host):
     before = host.boot_id
-    site.begin("systemctl reboot", on=host.name)
+    site.begin(f"{AS_ROOT}systemctl reboot", on=host.name)
     eventually(lambda: back(host, before), within=60)
     site.ready(host)
 
