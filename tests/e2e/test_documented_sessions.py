@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial/first-host.md", "docs/how-to/files.md"]
+PAGES = [
+    "README.md",
+    "docs/tutorial/first-host.md",
+    "docs/how-to/files.md",
+    "docs/how-to/look-at-hosts.md",
+    "docs/how-to/run-commands.md",
+]
 BLOCK = re.compile(r"^```sh runnable\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
