@@ -17,7 +17,7 @@ from agent.identity import Identity, machine_id
 from agent.intake import Intake, settle, take
 from agent.journal import Journal
 from agent.policy import Policy
-from agent.preflight import preflight
+from agent.preflight import keep_capabilities, preflight
 from agent.uplink import ToBroker
 from osapi import configfile
 from osapi.blobs.store import Blobs
@@ -49,8 +49,10 @@ async def run_agent(
 
     `file` is the configuration, which file operations do not touch.
     """
-    dispatch.load()
     section = config.agent
+    if section.privilege_escalation.enabled:
+        keep_capabilities()
+    dispatch.load()
     identity = identify(config, state, file)
     bus, subjects = connect(section.nats), Subjects(section.nats.namespace)
     health: dict[str, Condition] = {}

@@ -4,6 +4,8 @@ Each rule of sudoers and each capability is looked at; what is missing ends the 
 Sources: sudo(8) `-l`, capabilities(7), proc_pid_status(5).
 """
 
+import ctypes
+
 import structlog
 
 from agent import privileges
@@ -16,8 +18,20 @@ log = structlog.get_logger()
 CAPABILITIES = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_KILL": 5}
 """What files and processes of others need, by their bits in CapEff."""
 
+PR_CAP_AMBIENT, CLEAR_ALL = 47, 4
+"""Of prctl.h."""
+
 SAMPLE = "sample"
 """Stands for any word where a rule is asked for."""
+
+
+def keep_capabilities() -> None:
+    """Leave the agent what its unit gave it, and nothing of that to the programs it starts (prctl(2), capabilities(7)).
+
+    To be called before there are threads, each of which has capabilities of its own.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_CAP_AMBIENT, CLEAR_ALL, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "PR_CAP_AMBIENT_CLEAR_ALL")
 
 
 async def preflight(host: Host) -> None:

@@ -173,14 +173,25 @@ def test_neither_the_first_process_nor_the_agent_is_sent_a_signal(site, t1):
 
 def test_a_program_runs_in_the_host_with_its_arguments_as_they_are(site, t1):
     given = "a b; touch never $(touch never) 'x\\"
+    t1.run("mkdir", "--mode=1777", "/srv/hostile")
 
     [item] = site.ask(
-        "command", "exec", "--command", "touch", "--args", "--", "--args", given, "--cwd", "/root", on="t1"
+        "command",
+        "exec",
+        "--command",
+        "touch",
+        "--args",
+        "--",
+        "--args",
+        given,
+        "--cwd",
+        "/srv/hostile",
+        on="t1",
     )
 
     assert (item["exit_code"], item["changed"]) == (0, True)
-    assert t1.run("ls", "--quoting-style=literal", "/root") == given
-    t1.run("rm", f"/root/{given}")
+    assert t1.run("ls", "--quoting-style=literal", "/srv/hostile") == given
+    t1.run("rm", "-r", "/srv/hostile")
 
 
 def test_a_command_line_runs_in_the_host_as_the_user_of_its_agent(site, t1):

@@ -47,6 +47,8 @@ def test_it_asks_and_changes_the_host_as_its_own_user(site, unprivileged):
     assert unprivileged.run("ps", "-o", "user=", "-p", pid) == "osapi"
 
     assert done(site, "command", "exec", "--command", "id", "--args=-un")["stdout"] == "osapi\n"
+    shown = done(site, "command", "exec", "--command", "grep", "--args=^CapEff", "--args=/proc/self/status")
+    assert shown["stdout"].split() == ["CapEff:", "0000000000000000"]
     assert done(site, "timezone", "update", "--timezone", "Europe/Madrid")["changed"] is True
     assert unprivileged.run("timedatectl", "show", "--property=Timezone", "--value") == "Europe/Madrid"
     assert done(site, "user", "create", "--name", "carol")["changed"] is True

@@ -4,7 +4,7 @@ import pytest
 from booted import AS_ROOT
 from processes import eventually
 
-COUNT = "/var/log/reboots"
+COUNT = "/var/tmp/reboots"
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def back(host, before):
 
 def test_a_job_in_a_host_that_is_reset_is_unknown_and_not_done_again(site, t2):
     before = t2.boot_id
-    job_id = site.begin("echo begun >> /var/log/reset && sync && sleep 250", "--expires", "5m", on="t2")
-    eventually(lambda: t2.read("/var/log/reset"))
+    job_id = site.begin("echo begun >> /var/tmp/reset && sync && sleep 250", "--expires", "5m", on="t2")
+    eventually(lambda: t2.read("/var/tmp/reset"))
 
     t2.reset()
 
@@ -53,12 +53,12 @@ def test_a_job_in_a_host_that_is_reset_is_unknown_and_not_done_again(site, t2):
     found = site.ended(job_id)
     assert found["agent_states"]["t2"]["status"] == "unknown"
     assert "stopped in the middle" in found["error"]
-    assert t2.read("/var/log/reset") == "begun"
+    assert t2.read("/var/tmp/reset") == "begun"
 
 
 def test_a_job_in_a_host_that_does_not_come_back_is_lost(site, t3):
-    job_id = site.begin("echo begun >> /var/log/cut && sync && sleep 250", "--expires", "5s", on="t3")
-    eventually(lambda: t3.read("/var/log/cut"))
+    job_id = site.begin("echo begun >> /var/tmp/cut && sync && sleep 250", "--expires", "5s", on="t3")
+    eventually(lambda: t3.read("/var/tmp/cut"))
 
     t3.cut()
 
@@ -69,4 +69,4 @@ def test_a_job_in_a_host_that_does_not_come_back_is_lost(site, t3):
     assert [item["hostname"] for item in site.ask("uptime", "get", on="_all")] == ["t1", "t2"]
     site.on(t3)
     eventually(lambda: site.state(job_id, t3) == "unknown")  # the host's own word counts
-    assert t3.read("/var/log/cut") == "begun"
+    assert t3.read("/var/tmp/cut") == "begun"
