@@ -11,6 +11,8 @@ Class keywords: `GET="/path"` (or HEAD, PUT, PATCH, POST, DELETE), and where the
 `body=True` (a DELETE that has one), `uploads=True` (the body is multipart/form-data, with a part `file` of any size
 beside the parameters).
 
+A subclass without a route is none yet: it has the parameters that several declarations share, which are made from it.
+
 A result that is a list, `Operation[list[Entry]]`, travels as one item for each entry of a host.
 
 What `text` and `msgspec.Meta(extra=…)` may say of a field besides: `flag` (its option, without dashes) and
@@ -129,29 +131,49 @@ class Declaration(Generic[R]):
         if prefix is not None:
             cls.prefix = prefix
             return
-        [(method, path)] = route.items()
+        if route:
+            [(method, path)] = route.items()
+            cls.spec = cls._specified(
+                method,
+                path,
+                permission=permission,
+                command=command,
+                success=success,
+                modifies=method not in {"GET", "HEAD"} and not query,
+                repeatable=repeatable,
+                uploads=uploads,
+                body=body,
+            )
+        attrs.frozen(cls, kw_only=True, slots=False, field_transformer=_without_secrets)
+
+    @classmethod
+    def _specified(
+        cls,
+        method: str,
+        path: str,
+        *,
+        permission: str | None,
+        command: str | None,
+        modifies: bool,
+        **said: Any,
+    ) -> Spec:
         module = cls.__module__.partition(".")[2].partition(".")[2].replace("_", "-")
         verb = _dashed(cls.__name__)
-        modifies = method not in {"GET", "HEAD"} and not query
         summary, _, description = cleandoc(cls.__doc__ or "").partition("\n\n")
         domain = module.rpartition(".")[2]
-        cls.spec = Spec(
+        return Spec(
             name=f"{module}.{verb}",
             command=tuple(command.split()) if command else (*module.split("."), verb),
             method=cast(Method, method),
             path=cls.prefix + path,
             in_path=frozenset(name for _, name, _, _ in Formatter().parse(path) if name),
             permission=f"{domain}:{'write' if modifies else 'read'}" if permission is None else permission,
-            success=success,
             modifies=modifies,
-            repeatable=repeatable,
-            uploads=uploads,
-            body=body,
-            returns=get_args(cls.__dict__["__orig_bases__"][0])[0],
+            returns=_result(cls),
             summary=summary,
             description=description,
+            **said,
         )
-        attrs.frozen(cls, kw_only=True, slots=False, field_transformer=_without_secrets)
 
 
 class Operation(Declaration[R], prefix=NODE):
@@ -211,6 +233,12 @@ def _parameter(declaration: type[Declaration[Any]], field: msgspec.inspect.Field
         literal=extra.get("literal", False),
         in_query=extra.get("in_query", False),
     )
+
+
+def _result(declaration: type[Any]) -> Any:
+    """R of the nearest `Operation[R]` or `Call[R]` that it is made from."""
+    bases = (base for kind in declaration.__mro__ for base in vars(kind).get("__orig_bases__", ()))
+    return get_args(next(bases))[0]
 
 
 def _without_secrets(_: type, fields: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:

@@ -98,7 +98,21 @@ class Get(Operation[InterfaceReport], GET="/network/interface/{name}", permissio
     name: Name
 
 
-class Create(Operation[InterfaceChanged], POST="/network/interface/{name}", permission="network:write"):
+class Configuration(Operation[InterfaceChanged]):
+    """How an interface is to be."""
+
+    name: Name
+    dhcp4: Dhcp4 | None = None
+    dhcp6: Dhcp6 | None = None
+    addresses: list[Address] | None = None
+    gateway4: Gateway4 | None = None
+    gateway6: Gateway6 | None = None
+    mtu: Mtu | None = None
+    mac_address: Mac | None = None
+    wakeonlan: WakeOnLan | None = None
+
+
+class Create(Configuration, POST="/network/interface/{name}", permission="network:write"):
     """Configure an interface that OSAPI does not manage yet.
 
     Nothing is done where it is managed and configured so; otherwise that is a conflict. netplan adds up what its
@@ -106,33 +120,13 @@ class Create(Operation[InterfaceChanged], POST="/network/interface/{name}", perm
     can no longer reach its broker afterwards, it takes the change back.
     """
 
-    name: Name
-    dhcp4: Dhcp4 | None = None
-    dhcp6: Dhcp6 | None = None
-    addresses: list[Address] | None = None
-    gateway4: Gateway4 | None = None
-    gateway6: Gateway6 | None = None
-    mtu: Mtu | None = None
-    mac_address: Mac | None = None
-    wakeonlan: WakeOnLan | None = None
 
-
-class Update(Operation[InterfaceChanged], PUT="/network/interface/{name}", permission="network:write"):
+class Update(Configuration, PUT="/network/interface/{name}", permission="network:write"):
     """Configure an interface that OSAPI manages anew.
 
     What is not given is not configured any more. What would take away the last default route is refused; where the
     host can no longer reach its broker afterwards, it takes the change back.
     """
-
-    name: Name
-    dhcp4: Dhcp4 | None = None
-    dhcp6: Dhcp6 | None = None
-    addresses: list[Address] | None = None
-    gateway4: Gateway4 | None = None
-    gateway6: Gateway6 | None = None
-    mtu: Mtu | None = None
-    mac_address: Mac | None = None
-    wakeonlan: WakeOnLan | None = None
 
 
 class Delete(Operation[InterfaceChanged], DELETE="/network/interface/{name}", permission="network:write"):
