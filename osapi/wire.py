@@ -16,7 +16,7 @@ import attrs
 import msgspec
 
 from osapi.errors import BadInput, Unsupported
-from osapi.operation import Declaration, Operation, annotations, parameters
+from osapi.operation import Declaration, Operation, Parameter, annotations, parameters
 from osapi.results import Outcome, Results, Status
 
 D = TypeVar("D", bound=Declaration[Any])
@@ -46,7 +46,7 @@ def params(
             return _with_references(declaration, given, referring, text=text)
         return convert(declaration, given, text=text)
     except BadInput as error:
-        raise _in_words(declaration, error) from None
+        raise _in_words(declaration, error, given) from None
 
 
 def parameter(declaration: type[Declaration[Any]], name: str, given: str) -> Any:
@@ -57,7 +57,7 @@ def parameter(declaration: type[Declaration[Any]], name: str, given: str) -> Any
     try:
         return convert(kind, given, text=True, field=name)
     except BadInput as error:
-        raise _in_words(declaration, error) from None
+        raise _in_words(declaration, error, {name: given}) from None
 
 
 def convert(kind: type[T], given: Any, *, text: bool = False, field: str = "") -> T:
@@ -262,6 +262,10 @@ def _field(kind: type[Any], name: str, path: str) -> Any:
     return known[name]
 
 
+MOST_TOLD = 60
+"""Characters of a value that an error repeats."""
+
+
 def _bad_input(message: str, field: str) -> BadInput:
     reason, _, where = message.partition(" - at `$")
     within = "" if where.startswith("[...]") else where.rstrip("`")  # a member, of which msgspec has no name
@@ -271,11 +275,20 @@ def _bad_input(message: str, field: str) -> BadInput:
     return BadInput(f"{name}: {reason}" if name else reason, name or None)
 
 
-def _in_words(declaration: type[Declaration[Any]], error: BadInput) -> BadInput:
-    """The same, with what the declaration says of the field in place of a regular expression."""
+def _in_words(declaration: type[Declaration[Any]], error: BadInput, given: Mapping[str, Any]) -> BadInput:
+    """The same, with the value, and what the declaration says of the field in place of a regular expression."""
     root = re.split(r"[.\[]", error.field or "")[0]
     if "matching regex" in str(error):
         for parameter in parameters(declaration):
             if parameter.name == root:
-                return BadInput(f"{error.field}: not allowed; expected: {parameter.description}", error.field)
+                value = given.get(root)
+                shown = f"{value!r} is " if isinstance(value, str) and _tellable(parameter, value) else ""
+                return BadInput(
+                    f"{error.field}: {shown}not allowed; expected: {parameter.description}", error.field
+                )
     return error
+
+
+def _tellable(parameter: Parameter, value: str) -> bool:
+    """Whether a message may have a value in it: no secret, and no page of text."""
+    return not parameter.secret and len(value) <= MOST_TOLD

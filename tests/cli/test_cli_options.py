@@ -157,8 +157,8 @@ def test_a_job_that_is_detached_is_told_how_to_follow(controller, osapi):
     ("words", "error"),
     [
         (("timezone", "update"), "Missing option '--timezone'"),
-        (("timezone", "update", "--timezone", "a b"), "--timezone: not allowed; expected: IANA name"),
-        (("hostname", "update", "--name", "-"), "--name: not allowed; expected: New name"),
+        (("timezone", "update", "--timezone", "a b"), "--timezone: 'a b' is not allowed; expected: IANA name"),
+        (("hostname", "update", "--name", "-"), "--name: '-' is not allowed; expected: New name"),
         (("process", "get", "--pid", "0"), "--pid: Expected `int` >= 1"),
         (("process", "get", "--pid", "x"), "Invalid value for '--pid'"),
         (("process", "signal", "--pid", "7", "--signal", "STOP"), "'STOP' is not one of"),

@@ -224,7 +224,7 @@ def test_a_download_replaces_other_content_only_by_force(remote, osapi, source):
         (("file", "upload", "--name", "a", "--file", "/"), "/: Is a directory"),
         (("file", "upload", "--name", "a"), "Missing argument 'FILE' (or option '--file')"),
         (("blob", "upload", "a", "b"), "Got unexpected extra argument (b)"),
-        (("blob", "download", "abc"), "--sha256: not allowed; expected: SHA-256 of the content"),
+        (("blob", "download", "abc"), "--sha256: 'abc' is not allowed; expected: SHA-256 of the content"),
         (("blob", "check", "0" * 64, "--sha256", "1" * 64), "extra argument (000000"),
         (("node", "file", "read"), "Missing argument 'PATH' (or option '--path')"),
         (("node", "file", "read", "/a", "--path", "/b"), "extra argument (/a); --path is given already"),

@@ -145,7 +145,7 @@ def test_text_that_does_not_match_as_a_whole_is_refused(declaration, given):
 def test_a_refused_pattern_is_told_in_words():
     error = refused(timezone.Update, {"timezone": "no zone"})
 
-    assert str(error) == "timezone: not allowed; expected: IANA name, such as Europe/Berlin"
+    assert str(error) == "timezone: 'no zone' is not allowed; expected: IANA name, such as Europe/Berlin"
 
 
 def test_text_stands_for_numbers_only_where_there_is_nothing_else():
