@@ -7,7 +7,6 @@ import ctypes
 import fcntl
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,13 +20,15 @@ import image
 import yaml
 from processes import Installation, eventually
 
+from osapi.install.daemons import AGENT
+
 HERE = "10.77.0.1"
 LAB = os.environ.get("LAB_NAME", "lab")
 AGENT_USER = os.environ.get("LAB_AGENT_USER", "")
 """The user that agents run as, where that is not root."""
 STATE = Path("/var/lib/lab-hosts")
 UNIT = "osapi-agent"
-PAGE = image.ROOT / "docs" / "how-to" / "run-under-systemd.md"
+PREFIX = "/opt/osapi/.venv"
 NEW_NETWORK = 0x40000000
 """CLONE_NEWNET, of sched.h."""
 
@@ -47,7 +48,7 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c 'id {AGENT_USER} || useradd --system {AGENT_USER}'
 ExecStart=/bin/sh -c 'chown -R {AGENT_USER}: /etc/osapi'
-ExecStart=/bin/sh -c 'echo "{AGENT_USER} ALL=(root) NOPASSWD: /usr/bin/systemctl" > /etc/sudoers.d/lab'
+ExecStart=/bin/sh -c 'umask 0227; echo "{AGENT_USER} ALL=(root) NOPASSWD: /usr/bin/systemctl" > /etc/sudoers.d/lab'
 ExecStart=/bin/sh -c '/opt/osapi/.venv/bin/osapi agent sudoers --user {AGENT_USER} > /etc/sudoers.d/osapi'
 """
 """What docs/how-to/run-under-systemd.md has an administrator do, and a right of the tests' own."""
@@ -241,16 +242,14 @@ class Site:
         return host
 
     def files(self, name: str, labels: Mapping[str, str]) -> Path:
-        """What a host is given before it boots: the agent's configuration, and its unit as our page has it."""
+        """What a host is given before it boots: the agent's configuration, and its unit as we ship it."""
         folder = self.folder / name
         units, config = folder / "etc/systemd/system", folder / "etc/osapi/osapi.yaml"
         wanted = units / "multi-user.target.wants"
         for path in (wanted, config.parent):
             path.mkdir(parents=True)
-        [unit] = re.findall(
-            rf"```ini\n(# /etc/systemd/system/{UNIT}.service\n.*?)```", PAGE.read_text(), re.DOTALL
-        )
-        (units / f"{UNIT}.service").write_text(unit)
+        unit, *_ = AGENT.files(PREFIX)
+        (units / f"{UNIT}.service").write_text(unit.text)
         (wanted / f"{UNIT}.service").symlink_to(f"../{UNIT}.service")
         config.touch(mode=0o600)
         config.write_text(yaml.safe_dump(self.there(labels)))
