@@ -7,12 +7,12 @@ everything here raises `Unavailable` while the broker is away, at once or when t
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import trio
 
-from osapi.errors import Error, Unavailable
+from osapi.errors import Error, NoSpace, Unavailable
 
 
 class AlreadyExists(Error):
@@ -25,6 +25,10 @@ class Stale(Error):
 
 class NoResponders(Error):
     """Nobody listens to the subject of a request."""
+
+
+class BrokerFull(NoSpace):
+    """It is not the store that is full, but the broker: something must go, whatever it is."""
 
 
 class Unconfirmed(Unavailable):
@@ -218,7 +222,7 @@ class Log(Protocol):
         """Add an entry under a name of `[A-Za-z0-9_.-]`, and return its sequence.
 
         With `after`, only where that is the log's last sequence: `Stale` where there is another. `NoSpace` where it is
-        full, `Unconfirmed` where whether it was taken is not known.
+        full (`BrokerFull` where all is), `Unconfirmed` where whether it was taken is not known.
         """
         ...
 
@@ -243,6 +247,62 @@ class Log(Protocol):
 
 
 @attrs.frozen(kw_only=True)
+class Held:
+    """A stream as the broker has it, under its own name; `config` and `state` are as JetStream tells them.
+
+    `time` is what the broker's clock said when it was asked, in seconds since the epoch.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    state: Mapping[str, Any]
+    time: float | None = None
+
+    @property
+    def messages(self) -> int:
+        return int(self.state["messages"])
+
+    @property
+    def last(self) -> int:
+        """The sequence of its latest message ever."""
+        return int(self.state["last_seq"])
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """What the broker keeps for who asks, and how many bytes it will keep at most, where it has a limit."""
+
+    streams: int
+    consumers: int
+    bytes: int
+    most: int | None
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """A copy of a stream on its way; the pieces are to be read within a minute of each other."""
+
+    held: Held
+    pieces: AsyncIterator[bytes]
+
+
+class Streams(Protocol):
+    """The streams behind buckets, objects and logs, as a whole; asking makes none and changes none."""
+
+    async def account(self) -> Account: ...
+    async def find(self, name: str) -> Held | None: ...
+    def take(self, name: str) -> AbstractAsyncContextManager[Snapshot]:
+        """A copy of a stream as of now, its messages checked; others go on writing to it."""
+        ...
+
+    async def put_back(self, held: Held, pieces: AsyncIterator[bytes]) -> None:
+        """Make a stream, which must not be there, of a copy."""
+        ...
+
+    async def remove(self, name: str) -> None: ...
+
+
+@attrs.frozen(kw_only=True)
 class ServerInfo:
     """The broker one is connected to."""
 
@@ -257,8 +317,18 @@ class Bus(Protocol):
     @property
     def connected(self) -> bool: ...
     @property
+    def connections(self) -> int:
+        """How often there was a broker to connect to."""
+        ...
+
+    @property
     def server(self) -> ServerInfo:
         """The broker; `Unavailable` while there is none."""
+        ...
+
+    @property
+    def streams(self) -> Streams:
+        """What the broker has, to be looked at and copied."""
         ...
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -291,7 +361,7 @@ class Bus(Protocol):
 
 
 __all__ = [
-    "AlreadyExists", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Line", "Log", "LogSpec", "LogState",
-    "Message", "NoResponders", "ObjectDraft", "ObjectInfo", "Objects", "ServerInfo", "Stale",
-    "Unconfirmed", "Usage", "Watch",
+    "Account", "AlreadyExists", "BrokerFull", "Bucket", "BucketSpec", "Bus", "CaughtUp", "Entry", "Held",
+    "Line", "Log", "LogSpec", "LogState", "Message", "NoResponders", "ObjectDraft", "ObjectInfo", "Objects",
+    "ServerInfo", "Snapshot", "Stale", "Streams", "Unconfirmed", "Usage", "Watch",
 ]  # fmt: skip

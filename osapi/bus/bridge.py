@@ -25,15 +25,20 @@ import trio
 from osapi.bus import (
     Bucket,
     BucketSpec,
+    Log,
+    LogSpec,
     Message,
     NoResponders,
     Objects,
     ServerInfo,
+    Streams,
     Unconfirmed,
     buckets,
     nats,
     objects,
+    snapshots,
 )
+from osapi.bus import log as logs
 from osapi.bus.nats import Connection, Link, Listener, Step, address
 from osapi.bus.streams import STATUS, Stream
 from osapi.errors import BadInput, ConfigError, TooLarge, Unavailable
@@ -102,6 +107,7 @@ class NatsBus:
         self._arrived: deque[tuple[Callable[..., None], Any]] = deque()
         self._called = False
         self._connection: Connection | None = None
+        self.connections = 0
         self._up = trio.Event()
         self._begun = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -114,6 +120,10 @@ class NatsBus:
     @property
     def server(self) -> ServerInfo:
         return self._live().info
+
+    @property
+    def streams(self) -> Streams:
+        return snapshots.NatsStreams(self)
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -233,6 +243,11 @@ class NatsBus:
         await stream.ensure()
         return objects.NatsObjects(spec, stream)
 
+    async def log(self, spec: LogSpec) -> Log:
+        stream = Stream(self, logs.stream_config(spec))
+        await stream.ensure()
+        return logs.NatsLog(spec, stream)
+
     def _live(self) -> Connection:
         if self._connection is None:
             raise Unavailable("the broker is away")
@@ -303,6 +318,7 @@ class NatsBus:
         for listener in self._listeners:
             connection.hand(listener.start)
         self._connection = connection
+        self.connections += 1
         self._up.set()
         self._begun.set()
 

@@ -10,19 +10,23 @@ import attrs
 import trio
 
 from osapi.bus import AlreadyExists, BucketSpec, CaughtUp, Entry, Message, Stale, Usage, Watch
+from osapi.bus.ordered import AHEAD, following
 from osapi.bus.streams import EXPECTED, MARKER_TTL, SECOND, Full, Stream, config
-from osapi.bus.watch import Follower, is_marker
-from osapi.errors import BadInput, Unavailable
+from osapi.bus.watch import Watcher, is_marker
+from osapi.errors import BadInput
 
 KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
 PATTERN = re.compile(r"([-/_=a-zA-Z0-9]+|\*)(\.([-/_=a-zA-Z0-9]+|\*))*(\.>)?|>")
-AHEAD = 100
-"""Entries that wait for the reader of a watch; after that the broker is asked to wait."""
+
+
+def stream_of(spec: BucketSpec) -> str:
+    """The name of the stream behind a bucket."""
+    return f"KV_{spec.name}"
 
 
 def stream_config(spec: BucketSpec) -> dict[str, Any]:
     """The stream behind a bucket."""
-    return config(spec, f"KV_{spec.name}", [f"$KV.{spec.name}.>"]) | {
+    return config(spec, stream_of(spec), [f"$KV.{spec.name}.>"]) | {
         "max_msgs_per_subject": 1,
         "deny_delete": True,
         "subject_delete_marker_ttl": MARKER_TTL * SECOND,
@@ -78,22 +82,15 @@ class NatsBucket:
                 f"{keys!r} matches no keys: expected words between dots, `*` for one, `>` at the end"
             )
         send, receive = trio.open_memory_channel[Entry | CaughtUp](AHEAD)
-        follower = Follower(
+        watcher = Watcher(
             stream=self.stream,
-            prefix=self.prefix,
-            keys=keys,
+            subjects=self.prefix + keys,
             send=send,
+            prefix=self.prefix,
             marker_life=min(self.spec.ttl or MARKER_TTL, MARKER_TTL),
         )
-        self.stream.connection.nursery.start_soon(follower.run, name=f"watch {self.prefix}{keys}")
-        try:
-            yield receive
-        finally:
-            alone = follower.ended.is_set() and receive.statistics().open_receive_channels > 0
-            receive.close()
-            await follower.stop()
-        if alone:
-            raise Unavailable("the bus has ended")
+        async with following(watcher, receive) as changes:
+            yield changes
 
     async def usage(self) -> Usage:
         """Deleted and expired keys count until their marks go."""

@@ -6,6 +6,7 @@
 | a job for any host | `jobs.{query|modify}.any`, to one of a queue group |
 | stop a job on a host | `jobs.cancel.host.<machine id>` |
 | who are you | `jobs.identify.host.<machine id>` |
+| look whether you are drained | `jobs.drain.host.<machine id>` |
 | taken, busy, running | `replies.<controller>.<job id>` |
 | started, output | `events.<job id>.<machine id>` |
 | the definition of a job | `jobs.<job id>` in the bucket of jobs |
@@ -20,7 +21,10 @@
 | what is not to be told of | `silences.<id>` in the bucket of state |
 | a notification that was sent | `deliveries.<id>` in the log of deliveries |
 | what happened to a host | `timeline.<machine id>` in the log of timelines |
-| who did what | `audit.<id>` in the log of audit |
+| who did what | `audit.entries` in the log of audit |
+| an agent asks to be taken in | `enrollment.<machine id>` in the bucket of enrollment |
+| it was, or was not | `accepted.<machine id>`, `rejected.<machine id>` there |
+| the key after that of a fingerprint | `rotation.<fingerprint>` there |
 | a file that was deployed | `<machine id>.<SHA-256 of its path>` in the bucket of file states |
 | a blob | `<SHA-256>` in the index of blobs |
 | a result too big for a message | `osapi/results/<job id>/<machine id>` in the object store |
@@ -102,8 +106,29 @@ def drain(machine_id: str) -> str:
     return f"drain.{machine_id}"
 
 
+def alert(component: str, condition: str) -> str:
+    """`component` is its key in the registry."""
+    return f"alerts.{component}.{condition}"
+
+
 def silence(id: str) -> str:
     return f"silences.{id}"
+
+
+def enrollment(machine_id: str) -> str:
+    return f"enrollment.{machine_id}"
+
+
+def accepted(machine_id: str) -> str:
+    return f"accepted.{machine_id}"
+
+
+def rejected(machine_id: str) -> str:
+    return f"rejected.{machine_id}"
+
+
+def rotation(fingerprint: str) -> str:
+    return f"rotation.{fingerprint.removeprefix('SHA256:')}"
 
 
 def result(job_id: str, machine_id: str) -> str:
@@ -128,6 +153,7 @@ class Specs:
     registry: BucketSpec
     facts: BucketSpec
     state: BucketSpec
+    enrollment: BucketSpec
     objects: BucketSpec
     file_state: BucketSpec
     blob_index: BucketSpec
@@ -168,6 +194,7 @@ def specs(config: Config, namespace: str) -> Specs:
         registry=bucket(nats.registry, ttl=nats.registry.ttl),
         facts=bucket(nats.facts, ttl=nats.facts.ttl),
         state=bucket(nats.state),
+        enrollment=bucket(nats.enrollment),
         objects=attrs.evolve(
             bucket(nats.objects, max_bytes=nats.objects.max_bytes), chunk=nats.objects.max_chunk_size or CHUNK
         ),

@@ -10,8 +10,8 @@ import attrs
 import msgspec
 
 from osapi.bus import Message
+from osapi.bus.ordered import Mailbox
 from osapi.bus.streams import STATUS, TIMEOUT, Connection, Stream
-from osapi.bus.watch import Mailbox
 
 AHEAD = 1024 * 1024
 """Bytes in flight at once, or one message where that is longer."""

@@ -33,6 +33,7 @@ PATIENCE = 5.0
 CONFIG, LOCK = "nats-server.conf", "nats-server.lock"
 READY = "Server is ready"
 PORT_IN_USE = "address already in use"
+MONITOR = re.compile(r"Starting http monitor on .*:(\d+)$")
 PROCESS_ID = re.compile(r"^\[\d+\] ")
 COMPLAINTS = ("[ERR]", "[FTL]", "nats-server:")
 """How lines of its log begin, and those that tell why it ends."""
@@ -49,7 +50,8 @@ log = structlog.get_logger()
 class ServerSettings:
     """What the embedded broker is to be; without `users` and `nkeys` everybody is let in.
 
-    `sync_always` makes every acknowledged write durable at once; `max_payload` is in bytes.
+    `sync_always` makes every acknowledged write durable at once; `max_payload` is in bytes. With `monitored` it tells
+    its numbers on a port of the loopback address, to whoever asks.
     """
 
     host: str
@@ -59,11 +61,23 @@ class ServerSettings:
     users: Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
     nkeys: Sequence[str] = ()
     max_payload: int = 1024 * 1024
+    monitored: bool = False
 
 
-async def serve(settings: ServerSettings, task_status: trio.TaskStatus[None]) -> None:
+@attrs.define
+class Running:
+    """What is known of a child while it runs: its process, and the port where it tells its numbers."""
+
+    pid: int | None = None
+    monitor: int | None = None
+
+
+async def serve(
+    settings: ServerSettings, task_status: trio.TaskStatus[None], running: Running | None = None
+) -> None:
     """Run the broker until cancelled; `started()` once clients are let in and JetStream is ready.
 
+    `running` is kept up to date meanwhile.
     `ConfigError` where it cannot start, as when port or store is taken; `Error` where it ends by itself.
     """
     deadline = trio.current_time() + PATIENCE
@@ -75,7 +89,7 @@ async def serve(settings: ServerSettings, task_status: trio.TaskStatus[None]) ->
         await _in_store(settings, _write_config, settings)
         while True:
             try:
-                await _run(settings, lock, task_status)
+                await _run(settings, lock, task_status, running or Running())
                 task_status = trio.TASK_STATUS_IGNORED  # it has been told
             except _PortInUse:
                 if trio.current_time() > deadline:
@@ -94,16 +108,20 @@ async def _in_store(settings: ServerSettings, work: Callable[[T], R], argument: 
         raise ConfigError(f"nats.server.store_dir: {settings.store_dir}: {error.strerror}") from None
 
 
-async def _run(settings: ServerSettings, lock: BinaryIO, task_status: trio.TaskStatus[None]) -> None:
+async def _run(
+    settings: ServerSettings, lock: BinaryIO, task_status: trio.TaskStatus[None], running: Running
+) -> None:
     """One life of the child, which ends with an error if nobody cancels it, and without when its disk was full."""
     process = _spawn(settings, lock)
-    said = _Output(task_status)
+    said = _Output(task_status, running)
+    running.pid = process.pid
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_read, process, said)
         nursery.start_soon(_wait_for_room, settings.store_dir, process, said)
         try:
             await _exited(process)
         finally:
+            running.pid = running.monitor = None
             with trio.CancelScope(shield=True):
                 await _stop(process)
         nursery.cancel_scope.cancel()
@@ -126,6 +144,7 @@ class _Output:
     """What the child has told of itself."""
 
     task_status: trio.TaskStatus[None]
+    running: Running
     ready: bool = False
     complaint: str = ""
     full: trio.Event = attrs.field(factory=trio.Event)
@@ -136,6 +155,8 @@ class _Output:
             self.complaint = line
             if any(words in line for words in FULL):
                 self.full.set()
+        elif found := MONITOR.search(line):
+            self.running.monitor = int(found[1])
         elif line.endswith(READY):
             self.ready = True
             self.task_status.started()
@@ -257,6 +278,8 @@ def _config(settings: ServerSettings) -> dict[str, Any]:
         "logtime": False,
         "jetstream": {"store_dir": str(settings.store_dir.absolute())},
     }
+    if settings.monitored:
+        config["http"] = "127.0.0.1:-1"  # any port that is free
     if settings.sync_always:
         config["jetstream"]["sync_interval"] = "always"
     users = [{"user": user, "password": password} for user, password in settings.users]

@@ -26,6 +26,7 @@ DEDUPLICATION = 120
 
 STATUS = "Status"
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 
 NO_SUCH_STREAM = 10059
 NO_MESSAGE = 10037
@@ -77,7 +78,11 @@ class Rejected(Error):
 
 
 class Full(Unavailable):
-    """The broker, or the stream, may store no more."""
+    """The stream may store no more, by its own `limit` or because the broker may not."""
+
+    def __init__(self, message: str, *, limit: bool) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 @attrs.frozen
@@ -101,6 +106,7 @@ class State:
 
     messages: int = 0
     bytes: int = 0
+    first_seq: int = 0
     last_seq: int = 0
     subjects: dict[str, int] | None = None
 
@@ -163,11 +169,11 @@ class Stream:
     async def info(self, subjects: str | None = None) -> Info:
         return await self.ask(f"STREAM.INFO.{self.name}", {"subjects_filter": subjects}, Info)
 
-    async def ask(self, verb: str, body: object, kind: type[T]) -> T:
+    async def ask(self, verb: str, body: object, kind: type[T], timeout: float = TIMEOUT) -> T:
         """One request to the API of JetStream; `Rejected` where it says no."""
         try:
             answer = await self.connection.request(
-                f"$JS.API.{verb}", msgspec.json.encode(body), timeout=TIMEOUT
+                f"$JS.API.{verb}", msgspec.json.encode(body), timeout=timeout
             )
         except NoResponders:
             raise Unavailable("the broker has no JetStream, or it is not ready") from None
@@ -196,7 +202,7 @@ class Stream:
         if code == TOO_LARGE:
             raise TooLarge(f"{what}: {why}")
         if code in FULL:
-            raise Full(f"{self.name} is full: {why}")
+            raise Full(f"{self.name} is full: {why}", limit="maximum" in why)
         if said.error.code == 503:
             raise Unavailable(f"{self.name}: {why}")
         raise Rejected(f"{what}: {why}", code)
@@ -211,6 +217,17 @@ class Stream:
         found = self.direct(answer)
         if found is None and self.config["num_replicas"] > 1:
             found = await self.of_the_leader({"last_by_subj": subject})
+        return found
+
+    async def at(self, sequence: int) -> Message | None:
+        """The message of a sequence, wherever it is; None where it is gone, or yet to come."""
+        query = {"seq": sequence}
+        answer = await self._of_the_stream(
+            f"$JS.API.DIRECT.GET.{self.name}", msgspec.json.encode(query), None
+        )
+        found = self.direct(answer)
+        if found is None and self.config["num_replicas"] > 1:
+            found = await self.of_the_leader(query)
         return found
 
     def direct(self, answer: Message) -> Message | None:
