@@ -31,11 +31,12 @@ class TimelineEvent:
 
 @attrs.frozen(kw_only=True)
 class AgentInfo:
-    """An agent and its host; `status` is NotReady once its beats have stopped."""
+    """An agent and its host; `status` is NotReady once its beats have stopped, `state` whether it takes jobs."""
 
     hostname: str
     status: str
     machine_id: str | None = None
+    fingerprint: str | None = None
     labels: dict[str, str] | None = None
     registered_at: Time | None = None
     started_at: Time | None = None
@@ -65,11 +66,44 @@ class Agents:
     total: int
 
 
+@attrs.frozen(kw_only=True)
+class Told:
+    """What was done, in words."""
+
+    message: str
+
+
 class List(Call[Agents], GET="/agent"):
     """List the agents."""
 
 
 class Get(Call[AgentInfo], GET="/agent/{hostname}"):
-    """Show one agent: its host, facts and state."""
+    """Show one agent: its host, facts, state, conditions, and what happened to it."""
+
+    hostname: Name
+
+
+class Drain(Call[Told], POST="/agent/{hostname}/drain"):
+    """Have an agent take no more jobs.
+
+    Those that run come to their end, and then it is Cordoned, also after a restart. `_any`, `_all` and labels leave
+    it out; what is for it by its name waits until `undrain`, unless it expires before.
+    """
+
+    hostname: Name
+
+
+class Undrain(Call[Told], POST="/agent/{hostname}/undrain"):
+    """Have a drained agent take jobs again."""
+
+    hostname: Name
+
+
+class Forget(Call[Told], DELETE="/agent/{hostname}"):
+    """Forget an agent that is gone, with its facts, and that it was accepted or drained.
+
+    Jobs cannot be queued for it any more. One that still beats is a conflict: stop it first. Where it comes back, it
+    is a new one.
+    """
 
     hostname: Name
