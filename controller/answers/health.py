@@ -1,21 +1,25 @@
 """Whether OSAPI works: from the supervised components, the registry and the broker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+import attrs
 import trio
 from quart import Response
 
 from controller.access import Caller
 from controller.context import Context, answers
+from controller.hosts import conditions
 from controller.problems import json
 from osapi import __version__, wire
 from osapi.bus import Bucket, Objects, Usage
+from osapi.bus.layout import logs
 from osapi.calls import health
 from osapi.errors import Unavailable
 from osapi.jobs import Overall, now
-from osapi.registry import Beat, ComponentBeat, SubComponent
-from osapi.vitals import sub_components
+from osapi.registry import Beat, ComponentBeat, NodeCondition, SubComponent
+from osapi.supervise import State
+from osapi.vitals import WORDS, sub_components
 
 PATIENCE = 3.0
 """Seconds in which the broker must have told what it holds."""
@@ -46,24 +50,53 @@ async def trouble(context: Context) -> str | None:
 
 @answers(health.Status)
 async def status(context: Context, _call: health.Status, _caller: Caller) -> Response:
-    broken = await trouble(context)
-    usages = [] if broken else await measure(context)
-    components = {name: _component(found) for name, found in sub_components(context.health).items()}
+    held = await holdings(context)
+    broken, usages = held.error, held.usages
+    registry, own = list(_registry(context)), _parts(sub_components(context.health))
     reached = health.ComponentHealth(status="error" if broken else "ok", error=broken)
-    own = {f"controller.{name}": found for name, found in components.items()}
+    works = not broken and all(_runs(part) for part in own.values()) and all(map(_serves, registry))
     found = health.Health(
-        status="degraded" if broken else "ok",
-        components={"controller.nats": reached, "controller.kv": reached, **own, **_reported(context)},
+        status="ok" if works else "degraded",
+        components={
+            "controller.nats": reached,
+            "controller.kv": reached,
+            **{f"controller.{name}": part for name, part in own.items()},
+            **_worst(registry),
+        },
         version=__version__,
         uptime=_age(context.started),
-        nats=None if broken else _broker(context),
+        nats=_broker(context),
+        streams=held.logs,
         kv_buckets=[_bucket(usage) for usage in usages[:-1]] or None,
         object_stores=[health.StoreInfo(name=each.name, size=each.bytes) for each in usages[-1:]] or None,
         jobs=_jobs(context),
         agents=_agents(context),
-        registry=list(_registry(context)),
+        consumers=held.consumers,
+        registry=registry,
     )
-    return json(wire.plain(found), 503 if broken else 200)
+    return json(wire.plain(found), 200 if works else 503)
+
+
+@attrs.frozen(kw_only=True)
+class Holdings:
+    """What the broker holds, or why that is not known; the last usage is that of the object store."""
+
+    error: str | None = None
+    usages: Sequence[Usage] = ()
+    logs: list[health.StreamInfo] | None = None
+    consumers: health.ConsumerCount | None = None
+
+
+async def holdings(context: Context) -> Holdings:
+    if error := await trouble(context):
+        return Holdings(error=error)
+    found = Holdings()
+    try:
+        counted = health.ConsumerCount(total=(await context.bus.streams.account()).consumers)
+        found = Holdings(usages=await measure(context), logs=await _logs(context), consumers=counted)
+    except* Unavailable as lost:
+        found = Holdings(error=str(lost.exceptions[0]))
+    return found
 
 
 async def measure(context: Context) -> list[Usage]:
@@ -84,31 +117,54 @@ async def measure(context: Context) -> list[Usage]:
     return [found[place] for place in range(len(sources))]
 
 
-def _component(found: SubComponent) -> health.ComponentHealth:
-    return health.ComponentHealth(status=found.status, error=found.error, address=found.address)
+async def _logs(context: Context) -> list[health.StreamInfo]:
+    """The logs that are there."""
+    config = context.config
+    names = [log.name for log in logs(config, config.controller.nats.namespace).values()]
+    held = [await context.bus.streams.find(name) for name in names]
+    return [
+        health.StreamInfo(
+            name=each.name,
+            messages=each.messages,
+            bytes=each.state["bytes"],
+            consumers=each.state["consumer_count"],
+        )
+        for each in held
+        if each
+    ]
 
 
-def _reported(context: Context) -> dict[str, health.ComponentHealth]:
-    """What agents and brokers say of their components: the worst of each name."""
+def _parts(found: Mapping[str, SubComponent]) -> dict[str, health.ComponentHealth]:
+    return {
+        name: health.ComponentHealth(status=part.status, error=part.error, address=part.address)
+        for name, part in found.items()
+    }
+
+
+def _runs(part: health.ComponentHealth) -> bool:
+    return part.status != WORDS[State.WAITING]
+
+
+def _serves(entry: health.RegistryEntry) -> bool:
+    """Whether all parts of a component run, if everybody needs it."""
+    return entry.type == "agent" or all(map(_runs, entry.components.values()))
+
+
+def _worst(registry: Iterable[health.RegistryEntry]) -> dict[str, health.ComponentHealth]:
+    """The parts of agents and brokers: of those with one name the first that does not run, and on which host."""
     found: dict[str, health.ComponentHealth] = {}
-    for kind, components in _beats(context):
-        for name, component in components.items():
-            key = f"{kind}.{name}"
-            if key not in found or found[key].status == "ok":
-                found[key] = _component(component)
+    for entry in registry:
+        for name, part in entry.components.items() if entry.type != "controller" else ():
+            key = f"{entry.type}.{name}"
+            if not _runs(part) and (key not in found or _runs(found[key])):
+                found[key] = attrs.evolve(part, error=f"{entry.hostname}: {part.error}")
+            found.setdefault(key, part)
     return found
 
 
-def _beats(context: Context) -> Iterator[tuple[str, dict[str, SubComponent]]]:
-    for host in context.hosts:
-        if host.online and host.beat:
-            yield "agent", host.beat.sub_components
-    for beat in context.hosts.components.values():
-        if beat.type != "controller":
-            yield beat.type, beat.sub_components
-
-
-def _broker(context: Context) -> health.BrokerInfo:
+def _broker(context: Context) -> health.BrokerInfo | None:
+    if not context.bus.connected:
+        return None
     server = context.bus.server
     return health.BrokerInfo(url=server.url, version=server.version)
 
@@ -142,20 +198,32 @@ def _agents(context: Context) -> health.AgentCounts:
 
 
 def _registry(context: Context) -> Iterator[health.RegistryEntry]:
-    entries: list[tuple[str, Beat | ComponentBeat]] = [
-        ("agent", host.beat) for host in context.hosts if host.online and host.beat
+    """What beats, by type and host."""
+    namesakes = context.hosts.named()
+    entries = [
+        _entry("agent", host.beat, host.state or "Ready", conditions(host, namesakes[host.hostname]))
+        for host in context.hosts
+        if host.online and host.beat
     ]
-    entries += [(beat.type, beat) for beat in context.hosts.components.values()]
-    for kind, beat in sorted(entries, key=lambda each: (each[0], each[1].hostname)):
-        yield health.RegistryEntry(
-            type=kind,
-            hostname=beat.hostname,
-            status=beat.state if isinstance(beat, Beat) else "Ready",
-            conditions=[],
-            age=_age(beat.started_at),
-            cpu_percent=beat.process.cpu_percent if beat.process else 0.0,
-            mem_bytes=beat.process.rss_bytes if beat.process else 0,
-        )
+    for beat in context.hosts.components.values():
+        runs = all(map(_runs, _parts(beat.sub_components).values()))
+        entries.append(_entry(beat.type, beat, "Ready" if runs else "NotReady", beat.conditions))
+    return iter(sorted(entries, key=lambda entry: (entry.type, entry.hostname)))
+
+
+def _entry(
+    kind: str, beat: Beat | ComponentBeat, status: str, found: Iterable[NodeCondition]
+) -> health.RegistryEntry:
+    return health.RegistryEntry(
+        type=kind,
+        hostname=beat.hostname,
+        status=status,
+        conditions=[each.type for each in found if each.status],
+        age=_age(beat.started_at),
+        cpu_percent=beat.process.cpu_percent if beat.process else 0.0,
+        mem_bytes=beat.process.rss_bytes if beat.process else 0,
+        components=_parts(beat.sub_components),
+    )
 
 
 def _age(since: datetime) -> str:

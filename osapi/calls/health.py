@@ -32,6 +32,16 @@ class BrokerInfo:
 
 
 @attrs.frozen(kw_only=True)
+class StreamInfo:
+    """A log; `consumers` are those who read it now."""
+
+    name: str
+    messages: int
+    bytes: int
+    consumers: int
+
+
+@attrs.frozen(kw_only=True)
 class BucketInfo:
     name: str
     keys: int
@@ -42,6 +52,13 @@ class BucketInfo:
 class StoreInfo:
     name: str
     size: int
+
+
+@attrs.frozen(kw_only=True)
+class ConsumerCount:
+    """How many consumers the broker has: one for each watch of a controller, none for an agent."""
+
+    total: int
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +87,10 @@ class AgentCounts:
 
 @attrs.frozen(kw_only=True)
 class RegistryEntry:
-    """One component that beats: an agent, a controller or a broker."""
+    """One component that beats: an agent, a controller or a broker.
+
+    `conditions` are the types of those that hold, `components` are its supervised parts by name.
+    """
 
     type: str
     hostname: str
@@ -79,21 +99,29 @@ class RegistryEntry:
     age: str
     cpu_percent: float
     mem_bytes: int
+    components: dict[str, ComponentHealth] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """Everything that beats and everything it stands on; `degraded` where one of them does not work."""
+    """Everything that beats and everything it stands on.
+
+    `degraded` where the broker is away, or a part of a controller or a broker does not run. What is wrong with a host
+    is told with that host: one of a thousand does not make the rest of them worse. `components` has the parts of this
+    controller, and of all agents and brokers the worst of each name.
+    """
 
     status: str
     components: dict[str, ComponentHealth]
     version: str
     uptime: str
     nats: BrokerInfo | None = None
+    streams: list[StreamInfo] | None = None
     kv_buckets: list[BucketInfo] | None = None
     object_stores: list[StoreInfo] | None = None
     jobs: JobCounts | None = None
     agents: AgentCounts | None = None
+    consumers: ConsumerCount | None = None
     registry: list[RegistryEntry] | None = None
 
 
