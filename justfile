@@ -60,6 +60,10 @@ lock *arguments:
     .venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --quiet --output-file requirements.lock "$@"
 
+# Make a package for Debian in dist/; takes what `python -m osapi.install.deb` takes
+deb *arguments:
+    @exec .venv/bin/python -m osapi.install.deb "$@"
+
 # Make a release's section of CHANGELOG.md of the fragments in changelog/
 changelog version:
     .venv/bin/towncrier build --version "$1"
