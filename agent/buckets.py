@@ -2,13 +2,13 @@
 
 import attrs
 
-from osapi.bus import Bucket, Bus, Objects
+from osapi.bus import Bucket, Bus, Log, Objects
 from osapi.bus.layout import Specs
 
 
 @attrs.frozen
 class Buckets:
-    """The buckets and the object store that an agent writes to."""
+    """The buckets, the object store and the log that an agent writes to."""
 
     responses: Bucket
     registry: Bucket
@@ -16,6 +16,7 @@ class Buckets:
     state: Bucket
     file_state: Bucket
     objects: Objects
+    timeline: Log
 
     @staticmethod
     async def open(bus: Bus, specs: Specs) -> "Buckets":
@@ -27,4 +28,5 @@ class Buckets:
             state=await bus.bucket(specs.state),
             file_state=await bus.bucket(specs.file_state),
             objects=await bus.objects(specs.objects),
+            timeline=await bus.log(specs.timeline),
         )

@@ -13,12 +13,13 @@ from agent.deliver import RETRY
 from agent.dispatch import Performed, perform
 from agent.identity import Identity
 from agent.journal import Journal
+from agent.metrics import AgentMetrics
 from agent.output import Output
 from agent.store import Store
 from osapi import __version__, wire
 from osapi.bus import AlreadyExists, Bus, layout
 from osapi.bus.layout import Subjects
-from osapi.errors import BadInput, OperationError, Unavailable
+from osapi.errors import BadInput, OperationError, Unavailable, Unsupported
 from osapi.jobs import Answer, EventKind, Job, State, now
 from osapi.operation import operations
 
@@ -35,6 +36,7 @@ class Work:
     buckets: Buckets
     store: Store
     journal: Journal
+    metrics: AgentMetrics = attrs.field(factory=lambda: AgentMetrics({}))
 
     def answer(self, job: Job, state: State, **more: Any) -> Answer:
         """The end of a job here."""
@@ -76,6 +78,7 @@ async def carry_out(
     if job.modifies and started:
         with trio.CancelScope(shield=True):
             await work.journal.finish(answer)
+    work.metrics.ended(job.operation, answer)
     return answer
 
 
@@ -93,16 +96,14 @@ async def run(work: Work, job: Job) -> Performed:
     """Put facts in the place of references, check what comes of it, and hand it to its provider."""
     operation = operations().get(job.operation)
     if operation is None:
-        return Performed(
-            state=State.SKIPPED,
-            error=f"this agent ({__version__}) does not know {job.operation}; upgrade it",
-            code="unsupported",
-        )
+        return too_old(job.operation)
     identity = work.identity
     try:
         given = job.params | secrets(job, identity)
         given = facts.resolve_parameters(operation, given, identity.facts, identity.hostname)
         params = wire.params(operation, given, resolved=True)
+    except wire.UnknownField as error:
+        return too_old(f"`{error.field}` of {job.operation}")
     except (BadInput, OperationError) as error:
         return Performed(state=State.FAILED, error=str(error), code=error.code)
     host = attrs.evolve(
@@ -120,6 +121,15 @@ async def run(work: Work, job: Job) -> Performed:
     if job.modifies:
         identity.refresh()
     return performed
+
+
+def too_old(what: str) -> Performed:
+    """How a job ends that was made by a newer controller: nothing of it is done."""
+    return Performed(
+        state=State.SKIPPED,
+        error=f"this agent ({__version__}) does not know {what}; upgrade it",
+        code=Unsupported.code,
+    )
 
 
 def secrets(job: Job, identity: Identity) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import attrs
 import structlog
 import trio
 
+from agent.traced import running
 from osapi.errors import NotFound, OperationError, Refused, TimedOut
 
 Emit = Callable[[str, str], None]
@@ -71,23 +72,26 @@ async def run_program(
     What is not UTF-8 is replaced. Raises `NotFound`, `Refused` or `OperationError` where the program cannot be
     started, and `TimedOut`.
     """
-    began = trio.current_time()
-    process = await _start(argv, cwd, subprocess.DEVNULL if input is None else subprocess.PIPE)
-    outputs = Output("stdout", limit, emit), Output("stderr", limit, emit)
-    try:
-        with trio.move_on_after(timeout):
-            await _converse(process, input, *outputs)
-        if process.returncode is None:
-            raise TimedOut(f"{argv[0]} took longer than {timeout:g} s and was ended")
-    finally:
-        await _end(process)
-    code = await process.wait()
-    return Finished(
-        stdout=outputs[0].text(),
-        stderr=outputs[1].text(),
-        exit_code=128 - code if code < 0 else code,
-        duration=trio.current_time() - began,
-    )
+    with running(argv) as span:
+        began = trio.current_time()
+        process = await _start(argv, cwd, subprocess.DEVNULL if input is None else subprocess.PIPE)
+        outputs = Output("stdout", limit, emit), Output("stderr", limit, emit)
+        try:
+            with trio.move_on_after(timeout):
+                await _converse(process, input, *outputs)
+            if process.returncode is None:
+                raise TimedOut(f"{argv[0]} took longer than {timeout:g} s and was ended")
+        finally:
+            await _end(process)
+        code = await process.wait()
+        finished = Finished(
+            stdout=outputs[0].text(),
+            stderr=outputs[1].text(),
+            exit_code=128 - code if code < 0 else code,
+            duration=trio.current_time() - began,
+        )
+        span.note({"process.exit.code": finished.exit_code})
+    return finished
 
 
 async def _start(argv: Sequence[str], cwd: Path, stdin: int) -> trio.Process:

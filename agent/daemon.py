@@ -11,11 +11,15 @@ from agent import dispatch, trial
 from agent.broker import BrokerStore
 from agent.buckets import Buckets
 from agent.carry_out import Work
-from agent.heartbeat import heartbeat, leave, remember, tell_facts
+from agent.enrollment import Enrollment
+from agent.gate import Gate
+from agent.heartbeat import Heart, heartbeat, leave, tell_facts
 from agent.host import Host
 from agent.identity import Identity, machine_id
 from agent.intake import Intake, settle, take
 from agent.journal import Journal
+from agent.lifecycle import Standing, lifecycle
+from agent.metrics import AgentMetrics
 from agent.policy import Policy
 from agent.preflight import keep_capabilities, preflight
 from agent.uplink import ToBroker
@@ -26,12 +30,18 @@ from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
 from osapi.config import Config, urls
 from osapi.errors import ConfigError, Unavailable
+from osapi.keys import AGENT, KeyDirectory
+from osapi.metrics.server import start_metrics
 from osapi.registry import BEATS
 from osapi.sealed import Opener
-from osapi.state import StateDirectory
-from osapi.supervise import Condition, keep
+from osapi.state import SYSTEM, StateDirectory
+from osapi.supervise import Component, Condition, keep
+from osapi.tracing.delivery import deliver, traced
 
 log = structlog.get_logger()
+
+CREDENTIALS = "/run/credentials"
+"""Where systemd puts what units load, the configuration of daemons too (systemd.exec(5), LoadCredential=)."""
 
 GOODBYE = 2.0
 """Seconds that leaving may take."""
@@ -43,34 +53,32 @@ async def run_agent(
     stop: trio.Event,
     *,
     file: Path | None = None,
+    service: str = "osapi-agent",
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve jobs until `stop`; then take no more, let those that run end, say goodbye, and return.
 
-    `file` is the configuration, which file operations do not touch.
+    `file` is the configuration, which file operations do not touch; `service` is the agent's name in traces.
     """
     section = config.agent
-    if section.privilege_escalation.enabled:
-        keep_capabilities()
-    dispatch.load()
     identity = identify(config, state, file)
     bus, subjects = connect(section.nats), Subjects(section.nats.namespace)
     health: dict[str, Condition] = {}
-    with state.lock("agent"), Journal.open(state.agent / "journal.db") as journal:
+    metrics = AgentMetrics(health)
+    with state.lock("agent"), Journal.open(state.agent / "journal.db") as journal, traced(config, service):
         await preflight(identity.host)
         await trial.finish(identity.host)
         async with trio.open_nursery() as services:
+            await start_metrics(metrics, section.metrics, bus, health, services)
             await services.start(keep, "bus", bus.run, health)
             await alone(bus, subjects, identity)
-            work = await prepare(config, bus, subjects, identity, journal)
-            telling = partial(tell_facts, work.buckets, identity, section.facts.interval)
-            beating = partial(heartbeat, work.buckets, identity, health, config.nats.registry.ttl / BEATS)
-            await services.start(keep, "facts", telling, health)
+            work = attrs.evolve(await prepare(config, bus, subjects, identity, journal), metrics=metrics)
+            heart, intake = await wake(work, config, health, services)
             async with trio.open_nursery() as running, trio.open_nursery() as taking:
-                running.start_soon(settle, intake := Intake(work, section.max_jobs))
+                running.start_soon(settle, intake)
                 listening = partial(take, bus, subjects, section.queue_group, intake, running)
                 await taking.start(keep, "jobs", listening, health)
-                await services.start(keep, "heartbeat", beating, health)
+                await services.start(keep, "heartbeat", partial(heartbeat, heart, period(config)), health)
                 log.info("agent ready", machine_id=identity.machine_id, hostname=identity.hostname)
                 task_status.started()
                 await stop.wait()
@@ -81,12 +89,48 @@ async def run_agent(
             services.cancel_scope.cancel()  # fall silent.
 
 
+def period(config: Config) -> float:
+    """Seconds between two beats."""
+    return config.nats.registry.ttl / BEATS
+
+
+async def wake(
+    work: Work, config: Config, health: dict[str, Condition], services: trio.Nursery
+) -> tuple[Heart, Intake]:
+    """Say that this host is here, and start what runs before jobs are taken."""
+    standing = Standing(accepted=work.identity.pair is None)
+    gate = await Gate.open(config, work.bus, work.identity, standing)
+    heart = Heart(work.buckets, work.identity, standing, config.agent, health)
+    await heart.register()
+    await deliver(services, health)
+    for name, component in parts(heart, period(config), gate).items():
+        await services.start(keep, name, component, health)
+    intake = Intake(work, config.agent.max_jobs, standing, gate)
+    work.metrics.follow(intake.slots, work.bus)
+    return heart, intake
+
+
+def parts(heart: Heart, interval: float, gate: Gate | None) -> dict[str, Component]:
+    """The components that run before jobs are taken, in the order they start in."""
+    buckets, identity, standing = heart.buckets, heart.identity, heart.standing
+    enrolling: dict[str, Component] = {}
+    if gate:
+        enrolling["enrollment"] = Enrollment(
+            gate.trust, gate.bucket, standing, identity.hostname, interval
+        ).run
+    return {
+        **enrolling,
+        "facts": partial(tell_facts, buckets, identity, heart.limits.facts.interval),
+        "lifecycle": partial(lifecycle, buckets.state, buckets.timeline, identity, standing, interval),
+    }
+
+
 async def prepare(config: Config, bus: Bus, subjects: Subjects, identity: Identity, journal: Journal) -> Work:
-    """What jobs need, and the record that this host is here."""
+    """What jobs need."""
+    dispatch.load()
     namespace = config.agent.nats.namespace
     buckets = await Buckets.open(bus, specs(config, namespace))
     blobs = await Blobs.open(bus, config, namespace)
-    await remember(buckets, identity, None)
     return Work(identity, bus, subjects, buckets, BrokerStore(identity.machine_id, buckets, blobs), journal)
 
 
@@ -99,15 +143,21 @@ def identify(config: Config, state: StateDirectory, file: Path | None) -> Identi
         uplink=ToBroker.of(*urls(section.nats)),
     )
     if section.privilege_escalation.enabled:
+        keep_capabilities()
         host = attrs.evolve(host, sudo=("sudo", "-n"))
-    return Identity(machine_id(section.machine_id), host, Opener.of(state.secrets_key()), section.hostname)
+    pair = KeyDirectory(Path(section.pki.key_dir)).pair(AGENT) if section.pki.enabled else None
+    return Identity(
+        machine_id(section.machine_id), host, Opener.of(state.secrets_key()), section.hostname, pair
+    )
 
 
 def policy(config: Config, state: StateDirectory, file: Path | None) -> Policy:
-    """Which paths file operations may touch; not what the agent keeps, is configured by, or proves itself with."""
+    """Which paths file operations may touch; not what daemons keep, are configured by, or prove themselves with."""
     section = config.agent
     own = (
         str(state.path),
+        str(SYSTEM),
+        CREDENTIALS,
         str(configfile.DEFAULT.parent),
         section.pki.key_dir,
         section.nats.auth.nkey_file,

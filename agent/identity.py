@@ -8,8 +8,10 @@ from pathlib import Path
 import attrs
 
 from agent.host import Host
+from osapi.enrollment import vouch
 from osapi.errors import ConfigError
 from osapi.jobs import now
+from osapi.keys import KeyPair
 from osapi.registry import Facts
 from osapi.sealed import Opener
 
@@ -24,6 +26,8 @@ class Identity:
     """Opens the secrets of jobs for this host."""
     named: str = ""
     """The configured name; without one the agent goes by that of the operating system, also after it changed."""
+    pair: KeyPair | None = None
+    """What it proves with who it is, where controllers are to accept it."""
     instance: str = attrs.field(factory=lambda: uuid.uuid4().hex)
     started_at: datetime = attrs.field(factory=now)
     facts: Facts = attrs.field(factory=Facts)
@@ -43,6 +47,16 @@ class Identity:
     def refresh(self) -> None:
         """Take the name that the operating system has by now, unless another is configured."""
         self.hostname = self.named or os.uname().nodename
+
+    @property
+    def fingerprint(self) -> str | None:
+        """That of its key, where it has one."""
+        return self.pair.public.fingerprint if self.pair else None
+
+    @property
+    def proof(self) -> bytes:
+        """What shows that secrets for this host are to be sealed to its key; empty where it has none to sign with."""
+        return vouch(self.pair, self.machine_id, self.opener.public) if self.pair else b""
 
     @property
     def labels(self) -> dict[str, str]:

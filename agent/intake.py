@@ -2,7 +2,8 @@
 
 Queries and modifications come on the agent's own subject and, in a queue group, on that of `_any`. Each gets a
 reply at once (`Taking`); what is taken runs in `running`, at most `max_jobs` at a time. A job for this very
-host waits in line, one for any host is left to an agent that is free.
+host waits in line, one for any host is left to an agent that is free. An agent that is drained takes none: it
+leaves the queue group, and is busy to all else.
 """
 
 from collections import OrderedDict
@@ -15,11 +16,16 @@ import trio
 
 from agent.carry_out import Work, carry_out
 from agent.deliver import deliver
-from osapi import wire
+from agent.gate import Gate, admitted
+from agent.lifecycle import Standing
+from agent.traced import ended, origin, processing
+from osapi import traceparent, wire
 from osapi.bus import Bus, Message
 from osapi.bus.layout import Subjects
 from osapi.errors import BadInput, Unavailable
 from osapi.jobs import Answer, Id, Job, Reply, State, Taking
+from osapi.registry import AgentState
+from osapi.traceparent import Traceparent
 
 log = structlog.get_logger()
 
@@ -36,9 +42,16 @@ class Intake:
 
     work: Work
     max_jobs: int
+    standing: Standing = attrs.field(factory=Standing)
+    gate: Gate | None = None
+    """What lets in only messages that are signed; None where all are taken."""
     scopes: dict[str, trio.CancelScope] = attrs.field(factory=dict)
     ended: OrderedDict[str, None] = attrs.field(factory=OrderedDict)
     cancelled: OrderedDict[str, None] = attrs.field(factory=OrderedDict)
+    slots: trio.CapacityLimiter = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.slots = trio.CapacityLimiter(self.max_jobs)
 
     async def judge(self, job: Job) -> tuple[Taking, Answer | None]:
         """What to reply, and the answer there is already, to be sent again."""
@@ -55,19 +68,30 @@ class Intake:
             return Taking.REFUSED, None
         if job.expired(self.work.identity.time()):
             return Taking.EXPIRED, None
+        if not self.standing.takes_jobs:
+            return Taking.BUSY, None
         room = self.max_jobs if job.any_host else self.max_jobs + LINE
         return (Taking.ACCEPTED if len(self.scopes) < room else Taking.BUSY), None
 
-    async def run(self, job: Job, slots: trio.CapacityLimiter) -> None:
+    def begin(self, job: Job) -> None:
+        """Note that a job is here now."""
+        self.scopes[job.id] = trio.CancelScope()
+        self.standing.count(len(self.scopes))
+
+    async def run(self, job: Job, slots: trio.CapacityLimiter, origin: Traceparent | None) -> None:
         """Carry a job out that was taken, and see that its answer reaches the broker."""
+        traceparent.current.set(origin)  # this is a task of its own
         try:
-            answer = await carry_out(self.work, job, self.scopes[job.id], slots)
+            with processing(job, origin) as span:
+                answer = await carry_out(self.work, job, self.scopes[job.id], slots)
+                ended(span, answer)
             if answer:
                 await deliver(self.work.buckets, self.work.journal, answer, journalled=job.modifies)
             if not job.modifies:
                 _remember(self.ended, job.id)
         finally:
             del self.scopes[job.id]
+            self.standing.count(len(self.scopes))
 
     def cancel(self, job_id: str) -> None:
         _remember(self.cancelled, job_id)
@@ -84,17 +108,39 @@ async def take(
     task_status: trio.TaskStatus[None],
 ) -> None:
     """Listen for jobs until cancelled; what is taken runs in `running`, which outlives this."""
-    slots = trio.CapacityLimiter(intake.max_jobs)
+    slots = intake.slots
     me = intake.work.identity.machine_id
     async with (
         bus.subscribe(subjects.host("*", me)) as mine,
-        bus.subscribe(subjects.any("*"), queue=queue) as anyones,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(listen, bus, mine, intake, running, slots)
-        nursery.start_soon(listen, bus, anyones, intake, running, slots)
+        await nursery.start(take_any, bus, subjects.any("*"), queue, intake, running, slots)
         await bus.flush()
         task_status.started()
+
+
+async def take_any(
+    bus: Bus,
+    subject: str,
+    queue: str,
+    intake: Intake,
+    running: trio.Nursery,
+    slots: trio.CapacityLimiter,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """Belong to the queue group while this agent takes jobs; started once it does, or is known not to."""
+    if not intake.standing.takes_jobs:
+        task_status.started()
+        task_status = trio.TASK_STATUS_IGNORED
+    while True:
+        await intake.standing.becomes(AgentState.READY)
+        async with trio.open_nursery() as nursery, bus.subscribe(subject, queue=queue) as anyones:
+            nursery.start_soon(listen, bus, anyones.clone(), intake, running, slots)
+            task_status.started()
+            task_status = trio.TASK_STATUS_IGNORED
+            await intake.standing.leaves(AgentState.READY)
+        # the subscription is over first: what had come by then still gets its reply
 
 
 async def listen(
@@ -109,6 +155,10 @@ async def listen(
         try:
             if kind == "identify":
                 await reply(bus, message, intake.work.identity.instance.encode())
+            elif kind in {"drain", "enrollment"}:
+                intake.standing.look()
+            elif not await admitted(intake.gate, bus, message):
+                continue
             elif kind == "cancel":
                 intake.cancel(wire.convert(Id, message.data.decode(errors="replace")))
             else:
@@ -134,8 +184,8 @@ async def consider(
     if taking is Taking.ACCEPTED and job.id in intake.scopes:
         taking = Taking.RUNNING  # it came a second time while the journal was asked
     elif taking is Taking.ACCEPTED:
-        intake.scopes[job.id] = trio.CancelScope()
-        running.start_soon(intake.run, job, slots)
+        intake.begin(job)
+        running.start_soon(intake.run, job, slots, origin(job, message))
     elif answer:
         again = partial(deliver, journalled=job.modifies)
         running.start_soon(again, intake.work.buckets, intake.work.journal, answer)

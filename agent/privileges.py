@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
 from osapi.errors import Refused
@@ -101,10 +102,11 @@ def programs() -> Iterator[str]:
     yield from sorted({pattern[0] for patterns in by_domain().values() for pattern in patterns})
 
 
-def installed() -> dict[str, str]:
-    """Where the programs on the list are, of those that this machine has."""
-    places = {name: shutil.which(name, path=":".join(FOLDERS)) for name in programs()}
-    return {name: place for name, place in places.items() if place}
+def installed(root: Path = Path("/")) -> dict[str, str]:
+    """Where the programs on the list are, of those that this machine has, or the one with that root directory."""
+    path = ":".join(str(root / folder[1:]) for folder in FOLDERS)
+    places = {name: shutil.which(name, path=path) for name in programs()}
+    return {name: f"/{Path(place).relative_to(root)}" for name, place in places.items() if place}
 
 
 __all__ = ["by_domain", "check", "installed", "matches", "programs", "rule", "sudoers"]

@@ -19,6 +19,7 @@ class Caller:
 
     user: str
     permissions: frozenset[str]
+    roles: tuple[str, ...] = ()
 
     def need(self, permission: str) -> None:
         """Raise `NotAllowed` where a permission is missing."""
@@ -66,4 +67,4 @@ class Access:
             raise NotAuthenticated("a bearer token is needed: Authorization: Bearer TOKEN")
         claims = self.verifier.verify(token.strip())
         self.rates.spend(token)
-        return Caller(claims.subject, self.policy.of(claims))
+        return Caller(claims.subject, self.policy.of(claims), claims.roles)

@@ -2,19 +2,21 @@
 
 import random
 import re
-from functools import cache
+from functools import cache, partial
 
 from quart import Response, g, request
 from quart_trio import QuartTrio
 
 from controller import openapi
 from controller.answers import load
+from controller.audit.recorder import sender
 from controller.context import Context
 from controller.docs_page import docs_page
 from controller.notes import Notes
 from controller.problems import respond
 from controller.routes import mount
-from osapi import wire
+from controller.traced import Traced
+from osapi import traceparent, wire
 
 REQUEST_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
@@ -22,14 +24,15 @@ REQUEST_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
 def create(context: Context) -> QuartTrio:
     """The application of one controller."""
     load()
-    app = QuartTrio("controller", static_folder=None)
+    app = Traced("controller", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = context.config.controller.api.max_body_bytes
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # /api/node//disk names no host; it is not /api/node/disk
     app.register_error_handler(Exception, respond)
-    app.before_request(name_request)
+    app.before_request(partial(name_request, context.config.controller.api.trusted_proxies))
     app.after_request(add_headers)
+    app.after_request(context.metrics.served)
     origins = context.config.controller.api.security.cors.allow_origins
     if origins:
         share(app, frozenset(origins))
@@ -38,15 +41,22 @@ def create(context: Context) -> QuartTrio:
     return app
 
 
-async def name_request() -> None:
+async def name_request(proxies: list[str]) -> None:
     """Give each request an id, the caller's where there is one, so that caller and log speak of the same."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
-    g.notes = Notes(request_id=g.request_id, source=request.remote_addr or "")
+    g.notes = Notes(
+        request_id=g.request_id,
+        trace_id=traceparent.trace_id() or "",
+        source=sender(proxies),
+        method=request.method,
+        path=request.path,
+    )
 
 
 async def add_headers(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
+    response.headers[traceparent.TRACE_ID] = g.notes.trace_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -7,16 +7,20 @@ from typing import Any, TypeVar
 import attrs
 
 from controller.access import Access, Caller
+from controller.alerts.alerting import Alerting
+from controller.audit.recorder import Recorder
 from controller.blob_index import BlobIndex
 from controller.collect import Answers
 from controller.deployments import Deployments
 from controller.drive import Driver
+from controller.enrollment import Enrollment
 from controller.events import Events
 from controller.hosts import Hosts
+from controller.metrics import ControllerMetrics
 from controller.projection import Jobs
 from controller.submit import Submission
 from osapi.blobs.store import Blobs
-from osapi.bus import Bucket, Bus, Objects
+from osapi.bus import Bucket, Bus, Log, Objects
 from osapi.bus.layout import Subjects
 from osapi.config import Config
 from osapi.jobs import now
@@ -41,6 +45,9 @@ class Buckets:
     state: Bucket
     file_state: Bucket
     objects: Objects
+    timeline: Log
+    audit: Log
+    deliveries: Log
 
 
 @attrs.frozen(kw_only=True)
@@ -56,11 +63,15 @@ class Context:
     hosts: Hosts
     events: Events
     driver: Driver
+    enrollment: Enrollment | None
     answers: Answers
     submission: Submission
+    recorder: Recorder
     blobs: Blobs
-    deployments: Deployments
     health: dict[str, Condition]
+    metrics: ControllerMetrics
+    alerting: Alerting
+    deployments: Deployments = attrs.field(factory=Deployments)
     blob_index: BlobIndex = attrs.field(factory=BlobIndex)
     started: datetime = attrs.field(factory=now)
 

@@ -6,6 +6,7 @@ again now and then until it has answered. Agents drop what they know, so two con
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -16,11 +17,14 @@ import trio
 from controller.events import Events
 from controller.hosts import Hosts
 from controller.projection import Jobs, Record
+from controller.traced import dispatching, headers
 from osapi import wire
 from osapi.bus import AlreadyExists, Bucket, Bus, Message, layout
 from osapi.bus.layout import Subjects
-from osapi.errors import BadInput, Unavailable
+from osapi.errors import BadInput, Refused, Unavailable
 from osapi.jobs import Answer, EventKind, Reply, State, Taking, now
+from osapi.keys import KeyPair
+from osapi.signing import sign
 
 log = structlog.get_logger()
 
@@ -38,8 +42,22 @@ NOBODY = b""
 
 
 @attrs.define
+class Tally:
+    """What was counted since the start: jobs that were made here by operation, messages to agents, and those of them
+    that were not the first round of a job.
+    """
+
+    created: Counter[str] = attrs.field(factory=Counter)
+    dispatches: int = 0
+    retries: int = 0
+
+
+@attrs.define
 class Driver:
-    """Drives the open jobs, `driven`; `name` is where agents reply to, `own` are those that were submitted here."""
+    """Drives the open jobs, `driven`; `name` is where agents reply to, `own` are those that were submitted here.
+
+    With `pair`, agents are sent what is signed with it.
+    """
 
     bus: Bus
     subjects: Subjects
@@ -48,9 +66,11 @@ class Driver:
     hosts: Hosts
     events: Events
     name: str
+    pair: KeyPair | None = None
     driven: dict[str, Record] = attrs.field(factory=dict)
     own: set[str] = attrs.field(factory=set)
     busy: dict[str, float] = attrs.field(factory=dict)
+    tally: Tally = attrs.field(factory=Tally)
 
     def __attrs_post_init__(self) -> None:
         self.hosts.returned = self.wake
@@ -104,9 +124,18 @@ class Driver:
             self.busy[record.id] = min(self.busy.get(record.id, BUSY) * 2, FIRST)
         elif reply.taking is Taking.EXPIRED and host in record.states and record.holder in {None, host}:
             await self.close(record, [host], State.LOST if record.states[host] in BEGUN else State.EXPIRED)
+        elif reply.taking is Taking.REFUSED and reply.reason:
+            await self.refuse(record, host, reply.reason)
+
+    async def refuse(self, record: Record, host: str, reason: str) -> None:
+        """An agent does not take a job, and would not if it were asked again: that is the answer of its host."""
+        if record.any_host and record.holder is None and host in record.hostnames:
+            await self.close_any(record, State.FAILED, host, reason)
+        elif record.states.get(host) is State.SUBMITTED:
+            await self.close(record, [host], State.FAILED, reason)
 
     def wake(self, machine_id: str) -> None:
-        """A host is back: what waits for it is dispatched at once."""
+        """A host is back, or takes jobs again: what waits for it is dispatched at once."""
         for record in self.driven.values():
             if record.any_host or machine_id in record.states:
                 record.wake()
@@ -118,12 +147,14 @@ class Driver:
             await self.pause(record, GRACE if record.created.timestamp() > now().timestamp() - GRACE else 0)
         pause = FIRST
         while not record.final:
-            nudge = record.nudge
+            nudge, sent = record.nudge, record.sent
             try:
                 await self.step(record)
             except Unavailable as error:
                 log.info("a job waits for the broker", job=record.id, reason=str(error))
                 pause = FIRST
+            if sent:
+                self.tally.retries += record.sent - sent
             with trio.move_on_after(self.busy.get(record.id, pause)):
                 await nudge.wait()
             pause = min(pause * 2, MOST, max(self.left(record), FIRST))
@@ -148,7 +179,11 @@ class Driver:
         elif now() >= record.expires:
             await self.expire(record)
         else:
-            await self.dispatch(record, filter(self.hosts.online, record.open_hosts))
+            await self.dispatch(record, (host for host in record.open_hosts if self.due(record, host)))
+
+    def due(self, record: Record, host: str) -> bool:
+        """Whether a host is to be woken: it takes jobs, or is there and has this one; else it waits in line here."""
+        return self.hosts.ready(host) or (self.hosts.online(host) and record.states[host] in BEGUN)
 
     async def step_any(self, record: Record) -> None:
         """An `_any` job: to whom holds its lease; where that one is gone, on to another if that does no harm."""
@@ -167,10 +202,11 @@ class Driver:
 
     async def offer(self, record: Record) -> None:
         """Send an `_any` job to whoever is free; again only to those it was meant for, as others may have come."""
-        there = [host for host in record.hostnames if self.hosts.online(host)]
+        there = [host for host in record.hostnames if self.hosts.ready(host)]
         if record.job and not record.offered and now() - record.created < timedelta(seconds=FIRST):
             record.offered = True
-            await self.send(self.subjects.any(record.job.kind), record.id, wire.encode(record.job))
+            with dispatching(record):
+                await self.send(self.subjects.any(record.job.kind), record, wire.encode(record.job))
         elif there:
             await self.dispatch(record, [random.choice(there)])
 
@@ -183,15 +219,25 @@ class Driver:
         record.holder = None
 
     async def dispatch(self, record: Record, hosts: Iterable[str]) -> None:
-        if record.job:
+        there = [*hosts]
+        if record.job and there:
             shared = None if record.job.sealed else wire.encode(record.job)
-            for host in hosts:
-                message = shared or wire.encode(record.job.for_host(host))
-                await self.send(self.subjects.host(record.job.kind, host), record.id, message)
+            with dispatching(record):
+                for host in there:
+                    message = shared or wire.encode(record.job.for_host(host))
+                    await self.send(self.subjects.host(record.job.kind, host), record, message)
 
-    async def send(self, subject: str, job_id: str, message: bytes) -> None:
+    async def send(self, subject: str, record: Record, message: bytes) -> None:
         """Wake an agent."""
-        await self.bus.publish(subject, message, reply=self.subjects.replies(self.name, job_id))
+        record.sent += 1
+        self.tally.dispatches += 1
+        reply = self.subjects.replies(self.name, record.id)
+        await self.bus.publish(subject, message, reply=reply, headers=self.signed(subject, message))
+
+    def signed(self, subject: str, message: bytes) -> dict[str, str] | None:
+        """The headers of a message: its place in a trace, and with a key of ours the signature that agents believe."""
+        signature = sign(self.pair, subject, message, now()) if self.pair else {}
+        return {**(headers() or {}), **signature} or None
 
     async def expire(self, record: Record) -> None:
         """Nobody takes it any more; who is there is asked, as it may have taken it without our hearing of it."""
@@ -208,14 +254,17 @@ class Driver:
             await self.close_any(record, State.CANCELLED)
             return
         for host in record.open_hosts:
-            await self.bus.publish(self.subjects.host("cancel", host), record.id.encode())
+            subject, message = self.subjects.host("cancel", host), record.id.encode()
+            await self.bus.publish(subject, message, headers=self.signed(subject, message))
         waiting = [host for host in record.open_hosts if record.states[host] not in BEGUN]
         await self.close(record, waiting, State.CANCELLED)
         if now() >= record.expires:
             gone = [host for host in record.open_hosts if not self.hosts.online(host)]
             await self.close(record, gone, State.LOST)
 
-    async def close_any(self, record: Record, state: State) -> None:
+    async def close_any(
+        self, record: Record, state: State, host: str | None = None, reason: str | None = None
+    ) -> None:
         """End an `_any` job that no agent does: its lease becomes nobody's first, so none can begin it."""
         key = layout.lease(record.id)
         try:
@@ -224,22 +273,24 @@ class Driver:
             found = await self.responses.get(key)
             if found is None or found.value != NOBODY:
                 return  # an agent was faster
-        await self.close(record, list(record.hostnames)[:1], state)
+        await self.close(record, [host] if host else list(record.hostnames)[:1], state, reason)
 
-    async def close(self, record: Record, hosts: Iterable[str], state: State) -> None:
-        """Answer in place of hosts that will not; what a host itself has answered, stands."""
+    async def close(
+        self, record: Record, hosts: Iterable[str], state: State, reason: str | None = None
+    ) -> None:
+        """Answer in place of hosts that will not, for a reason of theirs or ours; what a host has answered, stands."""
         async with trio.open_nursery() as nursery:
             for host in hosts:
-                nursery.start_soon(self.close_one, record, host, state)
+                nursery.start_soon(self.close_one, record, host, state, reason)
 
-    async def close_one(self, record: Record, host: str, state: State) -> None:
+    async def close_one(self, record: Record, host: str, state: State, reason: str | None) -> None:
         answer = Answer(
             job_id=record.id,
             machine_id=host,
             hostname=record.hostnames.get(host, host),
             state=state,
-            error=REASONS[state],
-            code=state.value,
+            error=reason or REASONS[state],
+            code=Refused.code if reason else state.value,
             finished=now(),
         )
         key = layout.answer(record.id, host)

@@ -12,6 +12,7 @@ from osapi.calls.agent import TimelineEvent
 from osapi.calls.job import AgentState, JobDetail, JobResponse
 from osapi.durations import Duration
 from osapi.jobs import Answer, Job, State
+from osapi.traceparent import parse
 
 
 def summary(record: Record, job: Job, answers: Mapping[str, Answer]) -> JobDetail:
@@ -32,6 +33,7 @@ def summary(record: Record, job: Job, answers: Mapping[str, Answer]) -> JobDetai
         hostname=only.hostname if only else None,
         updated_at=record.updated or record.created,
         dry_run=job.dry_run or None,
+        trace_id=place.trace_id if (place := parse(job.traceparent)) else None,
     )
 
 

@@ -16,17 +16,23 @@ from osapi.jobs import now
 class Notes:
     """One request; `began` is trio's clock, `at` the wall's.
 
+    `trace_id`: 32 hexadecimal digits, the caller's where it names a trace.
+    `source`: the address it comes from. `path` as it was sent, without the query.
     `operation` is the name of its declaration, empty where the path has none; `hosts` are those it is done on.
     """
 
     request_id: str
+    trace_id: str
     source: str
+    method: str = ""
+    path: str = ""
     began: float = attrs.field(factory=trio.current_time)
     at: datetime = attrs.field(factory=now)
     user: str = ""
     roles: tuple[str, ...] = ()
     operation: str = ""
     target: str = ""
+    dry_run: bool = False
     job_id: str = ""
     hosts: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ from controller.routes import ANSWER
 from controller.schemas import REF, Schema, Schemas, Shapes, example, read, used
 from osapi import __version__
 from osapi.jobs import Event
-from osapi.operation import Declaration, Operation, Parameter, Spec, catalogue, parameters
+from osapi.operation import API, Declaration, Operation, Parameter, Spec, catalogue, parameters
 from osapi.results import Download, EventStream
 from osapi.targets import HELP
 from osapi.wire import is_list
@@ -265,7 +265,8 @@ def _success(
     if spec.method == "HEAD":
         told = {"schema": {"type": "string"}, "description": "What is known, as JSON"}
         return {"description": "It is there.", "headers": {ANSWER: told}}
-    return {"description": "The answer.", "content": _content(returns)}
+    also = {spec.also: {"schema": {"type": "string"}}} if spec.also else {}
+    return {"description": "The answer.", "content": _content(returns) | also}
 
 
 def _item(spec: Spec, returns: Schema, schemas: Schemas) -> Schema:
@@ -313,7 +314,10 @@ def _problems(spec: Spec) -> list[str]:
         "401": bool(spec.permission),
         "403": bool(spec.permission),
         "404": operation or bool(spec.in_path),
-        "409": operation or spec.modifies or spec.returns is Download,
+        "409": operation
+        or spec.modifies
+        or spec.returns is Download
+        or spec.path.startswith(f"{API}/agent/"),
         "413": spec.has_body,
         "415": spec.has_body,
         "429": bool(spec.permission),

@@ -4,11 +4,12 @@ import math
 
 import attrs
 import structlog
-from quart import Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from quart import Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from osapi import wire
 from osapi.errors import BadInput, Error, NotAuthenticated, TooManyRequests, Unavailable
+from osapi.traceparent import trace_id
 
 log = structlog.get_logger()
 
@@ -66,7 +67,7 @@ def problem(
         detail=detail,
         code=status,
         error=detail,
-        trace_id=trace_id(),
+        trace_id=trace_id() or "",
         errors=[FieldProblem(field=field, message=detail)] if field else None,
         job_id=job_id,
     )
@@ -79,7 +80,10 @@ def respond(error: Exception) -> Response:
         error = error.exceptions[0]
     if isinstance(error, HTTPException):
         name = (error.name or "error").lower().replace(" ", "_")
-        response = problem(error.description or error.name, error.code or 500, name)
+        detail = error.description or error.name
+        if isinstance(error, NotFound):
+            detail = f"there is no {request.path}; /api/docs has what there is"
+        response = problem(detail, error.code or 500, name)
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -94,10 +98,3 @@ def respond(error: Exception) -> Response:
     if isinstance(error, TooManyRequests | Unavailable):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return response
-
-
-def trace_id() -> str:
-    """The id of the trace this request belongs to (W3C Trace Context), or its own."""
-    parts = request.headers.get("traceparent", "").split("-")
-    own: str = g.get("request_id", "")
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else own

@@ -29,8 +29,9 @@ class Record:
     """What is known of one job without reading its bodies.
 
     `states` has every host it is meant for; of an `_any` job, those that took it. `answers` keeps whole
-    answers only while somebody waits for them. `job` is what agents are sent while it is open. `done` is set
-    when every state is final. Of an `_any` job, `offered` says that all were asked, `holder` is who does it.
+    answers only while somebody waits for them. `job` is what agents are sent while it is open, `sent` how often they
+    were. `done` is set when every state is final. Of an `_any` job, `offered` says that all were asked, `holder` is
+    who does it.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Record:
     updated: datetime | None = None
     cancelled: bool = False
     offered: bool = False
+    sent: int = 0
     holder: str | None = None
     answers: dict[str, Answer] | None = None
     done: trio.Event = attrs.field(factory=trio.Event)
@@ -128,6 +130,8 @@ class Jobs:
     _sorted: list[tuple[float, str]] = attrs.field(factory=list)
     loading: bool = True
     """Whether what was on the broker at the start is still being read."""
+    applied: dict[str, int] = attrs.field(factory=dict)
+    """The revisions up to which definitions (`jobs`) and answers (`responses`) are in here."""
 
     def find(self, job_id: str) -> Record:
         try:
@@ -255,6 +259,7 @@ async def follow_jobs(bucket: Bucket, jobs: Jobs, task_status: trio.TaskStatus[N
                 task_status.started()
             else:
                 jobs.apply(seen)
+                jobs.applied["jobs"] = seen.revision
 
 
 async def follow_answers(
@@ -271,6 +276,7 @@ async def follow_answers(
                 await know(definitions, jobs, "".join(seen.key.split(".")[1:2]))
                 await trio.lowlevel.checkpoint()  # events that came before an answer are told before its end
             jobs.apply(seen)
+            jobs.applied["responses"] = seen.revision
 
 
 async def know(definitions: Bucket, jobs: Jobs, job_id: str) -> None:

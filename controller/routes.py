@@ -18,7 +18,8 @@ from controller.context import HANDLERS, Context
 from controller.notes import notes
 from controller.problems import json, problem
 from controller.submit import Request, wait
-from osapi import targets, wire
+from controller.traced import named
+from osapi import targets, tracing, wire
 from osapi.durations import parse
 from osapi.errors import BadInput
 from osapi.operation import Call, Declaration, Operation, catalogue, parameters
@@ -46,7 +47,7 @@ def mount(app: QuartTrio, context: Context) -> None:
     """A route for each declaration."""
     for declaration in catalogue().values():
         spec = declaration.spec
-        view: View = partial(serve, context, declaration)
+        view: View = partial(context.recorder.serve, declaration, partial(serve, context, declaration))
         app.add_url_rule(re.sub(r"{(\w+)}", r"<\1>", spec.path), spec.name, view, methods=[spec.method])
 
 
@@ -54,10 +55,11 @@ async def serve(context: Context, declaration: type[Declaration[Any]], **raw: st
     """First who asks, then whether that one may, then what is asked, then do it."""
     noted = notes()
     noted.operation = declaration.spec.name
+    named(declaration)
     caller = Caller("", frozenset())
     if declaration.spec.permission:
         caller = context.access.caller(request.headers.get("Authorization"))
-        noted.user = caller.user
+        noted.user, noted.roles = caller.user, caller.roles
         caller.need(declaration.spec.permission)
     path = {name: decoded(name, value) for name, value in raw.items()}
     target = noted.target = path.pop("target", "")
@@ -105,14 +107,14 @@ async def read(declaration: type[Declaration[Any]], path: dict[str, str]) -> Dec
     query = {name: value for name, value in given.items() if name not in shared}
     if not spec.has_body:
         return wire.params(declaration, typed | query, text=True)
-    if query:
-        raise BadInput(
-            f"unknown query parameter `{min(query)}`; allowed: {', '.join(sorted(shared)) or 'none'}",
-            min(query),
-        )
+    in_query = {field.name for field in parameters(declaration) if field.in_query}
+    if unknown := query.keys() - in_query:
+        allowed = ", ".join(sorted(shared | in_query)) or "none"
+        raise BadInput(f"unknown query parameter `{min(unknown)}`; allowed: {allowed}", min(unknown))
+    typed |= {name: wire.parameter(declaration, name, value) for name, value in query.items()}
     body = await _body()
-    if twice := body.keys() & typed.keys():
-        raise BadInput(f"`{min(twice)}` belongs into the path, not into the body", min(twice))
+    if twice := body.keys() & (typed.keys() | in_query):
+        raise BadInput(f"`{min(twice)}` belongs into the path or the query, not into the body", min(twice))
     return wire.params(declaration, typed | body)
 
 
@@ -148,7 +150,8 @@ async def _body() -> dict[str, Any]:
 
 
 async def answer(context: Context, call: Call[Any], caller: Caller) -> Response:
-    """Let the controller answer a call."""
+    """Let the controller answer a call, once it is on record if it changes something."""
+    await context.recorder.announce_call(call)
     found = await HANDLERS[type(call)](context, call, caller)
     if isinstance(found, Response):
         return found
@@ -166,14 +169,16 @@ async def operate(context: Context, operation: Operation[Any], target: str, call
     patience = (
         0.0 if prefer.respond_async else min(prefer.wait if prefer.wait is not None else longest, longest)
     )
-    record = await context.submission.submit(requested(operation, target, caller, patience))
-    noted = notes()
+    noted, wanted = notes(), requested(operation, target, caller, patience)
+    noted.dry_run = wanted.dry_run
+    record = await context.submission.submit(wanted)
     noted.job_id, noted.hosts = record.id, tuple(record.hostnames.values())
     if prefer.respond_async:
         location = f"/api/job/{record.id}"
         return json({"job_id": record.id, "results": []}, 202, Location=location)
     try:
-        await wait(record, patience)
+        with tracing.span("job.wait", {"job.id": record.id}):
+            await wait(record, patience)
         items = await context.answers.items(record)
     finally:
         record.answers = None  # also where the caller has gone: nobody else keeps them in memory

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +14,12 @@ from controller.drive import Driver
 from controller.events import Events
 from controller.hosts import Host, Hosts
 from controller.projection import Jobs, Record
-from osapi import targets, wire
+from osapi import targets, traceparent, tracing, wire
 from osapi.bus import AlreadyExists, Bucket, Unconfirmed, layout
 from osapi.errors import BadInput, Conflict, Unavailable
 from osapi.jobs import Answer, EventKind, Job, JobHost, now
 from osapi.operation import Operation, parameters
+from osapi.registry import AgentState
 from osapi.sealed import MASK, seal
 
 DEFAULT_LIFETIME = 30.0
@@ -44,6 +45,7 @@ class Submission:
     """Makes jobs and waits for them; `keep` is for how long the broker keeps jobs, in seconds, 0 for ever.
 
     `key` is known to controllers only: what stands for a request in its record tells nobody else of its secrets.
+    `announce` returns once it is on record that a job is about to be written.
     """
 
     bucket: Bucket
@@ -53,6 +55,7 @@ class Submission:
     events: Events
     keep: float
     key: bytes
+    announce: Callable[[Job], Awaitable[None]]
 
     async def submit(self, request: Request) -> Record:
         """Write a job down, or find the one that the same Idempotency-Key made."""
@@ -63,9 +66,11 @@ class Submission:
 
     async def write(self, job: Job, answers: dict[str, Answer] | None = None) -> Record:
         """Put a definition on the broker; acknowledged, it is durable, and driven from here."""
+        await self.announce(job)
         self.driver.own.add(job.id)
         try:
-            revision = await self.bucket.create(layout.job(job.id), wire.encode(job))
+            with tracing.span("job.submit", {"job.id": job.id, "job.operation": job.operation}):
+                revision = await self.bucket.create(layout.job(job.id), wire.encode(job))
         except Unconfirmed as error:
             raise Unavailable(
                 f"whether job {job.id} was stored is not known, look for it before you submit it again: {error}"
@@ -79,6 +84,7 @@ class Submission:
             if entry is None or entry.value is None:
                 raise Conflict(f"job {job.id} has just been deleted") from None
             return await self.same(self.jobs.add(wire.decode(Job, entry.value), entry.revision), job)
+        self.driver.tally.created[job.operation] += 1
         record = self.jobs.add(job, revision)
         record.answers = answers
         hosts = 1 if job.any_host else len(job.hosts)
@@ -99,7 +105,7 @@ class Submission:
     def define(self, request: Request) -> Job:
         """The definition; raises `BadInput` where the target means no host, or it would expire too late."""
         spec = request.operation.spec
-        hosts = targets.resolve(request.target, self.hosts)
+        hosts = taken_in(targets.resolve(request.target, self.hosts))
         given, sealed = conceal(request.operation, hosts)
         created = now()
         job_id = request.job_id or str(uuid.uuid4())
@@ -121,6 +127,7 @@ class Submission:
             modifies=spec.modifies and not request.dry_run,
             repeatable=spec.repeatable or request.dry_run,
             digest=self.digest(request) if request.idempotency_key or request.job_id else None,
+            traceparent=here(),
         )
 
     def digest(self, request: Request) -> str:
@@ -154,7 +161,7 @@ class Submission:
         if target and old.sealed:
             raise Conflict(f"job {old.id} has secrets for its own hosts; submit it anew for {target}")
         if target or (old.any_host and not old.sealed):
-            found = targets.resolve(target or old.target, self.hosts)
+            found = taken_in(targets.resolve(target or old.target, self.hosts))
             hosts = [JobHost(machine_id=host.machine_id, hostname=host.hostname) for host in found]
         else:
             hosts = old.hosts
@@ -169,7 +176,21 @@ class Submission:
             any_host=(target or old.target) == targets.ANY,
             digest=None,
             reruns=old.id,
+            traceparent=here(),
         )
+
+
+def here() -> str | None:
+    """The place in a trace that a job belongs to from now on."""
+    place = traceparent.current.get()
+    return str(place) if place else None
+
+
+def taken_in(hosts: list[Host]) -> list[Host]:
+    """The same; `Conflict` where one has yet to be accepted, which can only be meant by its name."""
+    if waiting := [host.hostname for host in hosts if host.state == AgentState.PENDING]:
+        raise Conflict(f"{waiting[0]} waits to be accepted; see `osapi client agent list --pending`")
+    return hosts
 
 
 def conceal(operation: Operation[Any], hosts: Sequence[Host]) -> tuple[dict[str, Any], dict[str, str] | None]:

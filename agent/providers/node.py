@@ -124,7 +124,7 @@ def parse_mounts(mounts: str, filesystems: str) -> list[tuple[str, str]]:
     visible: dict[str, tuple[str, str]] = {}
     for line in mounts.splitlines():
         device, folder, kind = line.split(" ")[:3]
-        visible[_unescaped(folder)] = device, kind.partition(".")[0]
+        visible[unescaped(folder)] = device, kind.partition(".")[0]
     return [
         (device, folder)
         for folder, (device, kind) in visible.items()
@@ -132,7 +132,7 @@ def parse_mounts(mounts: str, filesystems: str) -> list[tuple[str, str]]:
     ]
 
 
-def _unescaped(folder: str) -> str:
+def unescaped(folder: str) -> str:
     """The kernel writes blanks and backslashes of a name in octal."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), folder)
 

@@ -59,7 +59,13 @@ def _environment(text: str, names: dict[str, Any]) -> ImmutableSandboxedEnvironm
         newline_sequence="\r\n" if text.partition("\n")[0].endswith("\r") else "\n",
     )
     del environment.globals["lipsum"], environment.filters["random"]
+    environment.globals["dict"] = _dict
     return environment
+
+
+def _dict(*given: Any, **named: Any) -> dict[Any, Any]:
+    """A dictionary; `dict` itself could be indexed, which gives a type (PEP 585)."""
+    return dict(*given, **named)
 
 
 def _strict(names: dict[str, Any]) -> type[jinja2.StrictUndefined]:
