@@ -19,7 +19,7 @@ from urllib.parse import quote
 import attrs
 import httpx
 
-from osapi import errors, wire
+from osapi import errors, traceparent, wire
 from osapi.failures import IN_DOUBT, explained, failure
 from osapi.operation import Call, Declaration, Operation, parameters
 from osapi.results import Download, Results
@@ -186,8 +186,8 @@ class Client:
         return found
 
     @asynccontextmanager
-    async def receive(self, asked: Call[Download]) -> AsyncIterator[Incoming]:
-        """The bytes of a file as they come; `osapi.transfers` writes them. Where it breaks off: `Unavailable`."""
+    async def receive(self, asked: Call[Any]) -> AsyncIterator[Incoming]:
+        """The bytes of a file, or of a long answer, as they come. Where it breaks off: `Unavailable`."""
         sent = message(asked)
         async with self._streamed(sent.path, sent.query, {"Accept-Encoding": "identity"}) as response:
             size = response.headers.get("Content-Length", "")
@@ -255,7 +255,14 @@ class Client:
             headers=self._headers,
             verify=self._trusted or False,
             transport=transport,
+            event_hooks={"request": [_placed]},
         )
+
+
+async def _placed(request: httpx.Request) -> None:
+    """Say where in which trace the caller is, if it is in one (W3C Trace Context)."""
+    if place := traceparent.current.get():
+        request.headers.setdefault(traceparent.HEADER, str(place))
 
 
 def message(asked: Declaration[Any], terms: Terms | None = None) -> Message:

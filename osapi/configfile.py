@@ -7,10 +7,13 @@ The command line wants two keys only, so it gets them (`client_settings`) withou
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from osapi.errors import ConfigError
 from osapi.state import SYSTEM, StateDirectory, locate
+
+if TYPE_CHECKING:
+    from osapi.contexts import Context
 
 DEFAULT = Path("/etc/osapi/osapi.yaml")
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -90,20 +93,25 @@ def client_settings(
     environ: Mapping[str, str],
     state: StateDirectory | None = None,
     *,
+    context: "Context | None" = None,
     anonymous: bool = False,
 ) -> tuple[str, str]:
     """The URL of the controller, and the token to show it.
 
-    Each is looked for in the environment, then in the file, then in the state directory of a controller on
-    this machine; the URL has a default. The token from a state directory goes to this machine only: another
-    controller has no use for it, and whoever listens there would be an administrator here. Raises
-    `ConfigError` where there is no token, unless `anonymous` does without.
+    Each is looked for in the environment, then in the context, else in the file, then in the state directory of a
+    controller on this machine; the URL has a default. A token goes where it is meant for: that of a context to its
+    URL only, that from a state directory to this machine only, as another controller has no use for it, and whoever
+    listens there would be an administrator here. Raises `ConfigError` where there is no token, unless `anonymous`
+    does without.
     """
     url, token = environ.get(variable(URL_KEY), ""), environ.get(variable(TOKEN_KEY), "")
     if url and token:
         return url, token
     file = read(path) if path else {}
-    url, token = url or _text(file, URL_KEY, path), token or _text(file, TOKEN_KEY, path)
+    if context is not None and (not url or context.leads_to(url)):
+        url, token = url or context.url, token or context.bearer()
+    else:
+        url, token = url or _text(file, URL_KEY, path), token or _text(file, TOKEN_KEY, path)
     if url and token:
         return url, token
     if state is None:

@@ -82,6 +82,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         # Names that are not found have negative numbers, which only they themselves can put into words.
         number = error.errno or 0
+        if said := getattr(error, "verify_message", None) or getattr(error, "reason", None):
+            return f"TLS: {said.lower().replace('_', ' ')}"  # ssl.SSLError counts its errors by itself
         return (os.strerror(number) if number > 0 else error.strerror).lower()
     inner = error.__cause__ or error.__context__
     return _reason(inner) if inner else str(error) or type(error).__name__

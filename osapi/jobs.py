@@ -79,7 +79,8 @@ class Job:
 
     `hosts` are those it is meant for, or with `any_host` those of which one will do it; agents are sent it
     without them. `digest` stands for the request that an Idempotency-Key stands for. `reruns` is the job that it
-    retries. `sealed` are the secrets among its parameters, in a box for each host (`osapi.sealed`).
+    retries. `sealed` are the secrets among its parameters, in a box for each host (`osapi.sealed`). `traceparent`
+    is where in which trace it was asked for, however much later it is done.
     """
 
     id: Id
@@ -97,6 +98,7 @@ class Job:
     digest: str | None = None
     reruns: str | None = None
     sealed: dict[str, str] | None = None
+    traceparent: str | None = None
 
     def for_host(self, machine_id: str) -> "Job":
         """The definition as one host is sent it: without the boxes of others."""

@@ -12,6 +12,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from osapi import traceparent
+
 MASK = "****"
 
 _NAMES = re.compile(
@@ -32,6 +34,7 @@ def configure(*, debug: bool = False, to: TextIO | None = None) -> None:
     stream = to or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        placed,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -59,6 +62,13 @@ def _last(*, person: bool) -> list[Processor]:
         else structlog.processors.JSONRenderer(default=str)
     )
     return [structlog.processors.format_exc_info, mask, render]
+
+
+def placed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name the trace, and the place in it, of what was being done (a structlog processor)."""
+    if place := traceparent.current.get():
+        event.update(trace_id=place.trace_id, span_id=place.span_id)
+    return event
 
 
 def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -9,7 +9,7 @@ Class keywords: `GET="/path"` (or HEAD, PUT, PATCH, POST, DELETE), and where the
 `permission="domain:verb"` ("" is public), `command="words of the command line"`, `success=202`,
 `query=True` (a POST that only reads), `repeatable=False` (never run a second time after a crash),
 `body=True` (a DELETE that has one), `uploads=True` (the body is multipart/form-data, with a part `file` of any size
-beside the parameters).
+beside the parameters), `also="type/name"` (what its answer is besides JSON, where that is asked for).
 
 A subclass without a route is none yet: it has the parameters that several declarations share, which are made from it.
 
@@ -67,6 +67,7 @@ class Spec:
     repeatable: bool
     uploads: bool
     body: bool
+    also: str
     returns: Any
     summary: str
     description: str
@@ -126,6 +127,7 @@ class Declaration(Generic[R]):
         repeatable: bool = True,
         uploads: bool = False,
         body: bool = False,
+        also: str = "",
         **route: str,
     ) -> None:
         if prefix is not None:
@@ -143,6 +145,7 @@ class Declaration(Generic[R]):
                 repeatable=repeatable,
                 uploads=uploads,
                 body=body,
+                also=also,
             )
         attrs.frozen(cls, kw_only=True, slots=False, field_transformer=_without_secrets)
 

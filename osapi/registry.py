@@ -1,5 +1,6 @@
 """What components say of themselves on the broker: beats, facts, and which hosts are known."""
 
+from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -39,11 +40,21 @@ class NodeCondition:
     reason: str | None = None
 
 
+class AgentState(StrEnum):
+    """Whether an agent takes jobs: none until it is accepted; all, none any more while the last ones run, or none."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    DRAINING = "Draining"
+    CORDONED = "Cordoned"
+
+
 @attrs.frozen(kw_only=True)
 class Beat:
     """What an agent says every ten seconds; the key expires when it stops.
 
-    `instance` differs each time an agent starts; `uptime` is in words; `state` is Ready, Draining or Cordoned.
+    `instance` differs each time an agent starts; `uptime` is in words; `state` is an `AgentState`; `fingerprint`
+    is that of the agent's key, where it has one (`osapi.keys`).
     """
 
     machine_id: Id
@@ -53,6 +64,7 @@ class Beat:
     state: str
     registered_at: Time
     started_at: Time
+    fingerprint: str | None = None
     labels: dict[str, str] = attrs.field(factory=dict)
     os_info: System | None = None
     uptime: str | None = None
@@ -81,13 +93,17 @@ class ComponentBeat:
 class KnownHost:
     """A host that has been here, kept after its beats have stopped.
 
-    `secrets_key` is what secrets are sealed with for it (`osapi.sealed`).
+    `secrets_key` is what secrets are sealed with for it (`osapi.sealed`), `conditions` are those of its last beats,
+    without reasons: since when each is as it is survives the beats. `proof` is the signature over `secrets_key` of an
+    agent that has a key (`osapi.enrollment`).
     """
 
     machine_id: Id
     hostname: str
     labels: dict[str, str] = attrs.field(factory=dict)
     secrets_key: str = ""
+    proof: bytes = b""
+    conditions: list[NodeCondition] = attrs.field(factory=list)
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,8 @@
 | file | what |
 |---|---|
 | `signing.key` | signs tokens, where the configuration names no key; 32 random bytes in hex |
+| `audit.key` | seals the audit log, where the configuration names no key; 32 random bytes in hex |
+| `audit.head` | how far the audit log went when it was last looked at: NUMBER:DIGEST |
 | `secrets.key` | opens what was sealed for the agent here; 32 random bytes in hex |
 | `admin.token` | a token of the role admin, for the command line of the same user |
 | `broker.password` | what the embedded broker asks for, so that no other user commands the agent |
@@ -29,6 +31,7 @@ VARIABLE = "OSAPI_STATE_DIR"
 
 KEY, TOKEN, PASSWORD, URL = "signing.key", "admin.token", "broker.password", "url"
 SECRETS = "secrets.key"
+AUDIT_KEY, AUDIT_HEAD = "audit.key", "audit.head"
 
 SHORTEST = 16
 """Characters of a secret in a file of ours; fewer, and the file is damaged."""
@@ -97,6 +100,17 @@ class StateDirectory:
         """The key that secrets for the agent here are sealed to, made when it is first asked for."""
         return self._once(SECRETS)
 
+    def audit_key(self) -> str:
+        """The key that the audit log is sealed with, made when it is first asked for."""
+        return self._once(AUDIT_KEY)
+
+    def audit_head(self) -> str:
+        """How far the audit log is known to have gone; "" where it was never seen."""
+        return self._read(AUDIT_HEAD)
+
+    def keep_audit_head(self, head: str) -> None:
+        self._replace(AUDIT_HEAD, head)
+
     def known_signing_key(self) -> str:
         """The key that a controller here has made; "" where none has."""
         return self._read(KEY)
@@ -104,6 +118,10 @@ class StateDirectory:
     def broker_password(self) -> str:
         """The password of the embedded broker, made when it is first asked for."""
         return self._once(PASSWORD)
+
+    def known_broker_password(self) -> str:
+        """The password that the embedded broker here asks for; "" where there was none yet."""
+        return self._read(PASSWORD)
 
     def admin_token(self, key: str) -> str:
         """A token of the role admin signed with `key`; renewed when its time or its key is over."""

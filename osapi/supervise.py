@@ -23,15 +23,21 @@ class State(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     DONE = "done"
+    DISABLED = "disabled"
 
 
 @attrs.define
 class Condition:
-    """What a heartbeat tells of one component."""
+    """What a heartbeat tells of one component: `address` is where it listens.
+
+    `worked` is when it last did what it is for, by trio's clock, where it notes that down.
+    """
 
     state: State = State.STARTING
     crashes: int = 0
     error: str | None = None
+    address: str | None = None
+    worked: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -5,10 +5,10 @@ labelled `web`, `web.dev` and `web.dev.eu`, and not `webshop`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from osapi.errors import BadInput
+from osapi.errors import BadInput, Conflict
 
 ANY, ALL = "_any", "_all"
 
@@ -41,20 +41,24 @@ def many(target: str) -> bool:
 def resolve(target: str, hosts: Iterable[C]) -> list[C]:
     """The hosts that a target means now; for `_any` those of which one will do it.
 
-    Raises `BadInput` where the target is malformed or means no known host.
+    Raises `BadInput` where the target is malformed or means no known host, `Conflict` where several have the name.
     """
     known = list(hosts)
     if target in {ANY, ALL}:
         return _some([host for host in known if host.schedulable], target, "no agent is ready")
     if ":" in target:
         return _labelled(target, known)
-    found = [host for host in known if target in {host.hostname, host.machine_id}]
+    found = [host for host in known if host.machine_id == target]
+    found = found or [host for host in known if host.hostname == target]
+    return [one(_some(found, target, f"no host is known as that; {HELP}"), target)]
+
+
+def one(found: Sequence[C], name: str) -> C:
+    """The one host of a name; `Conflict` where there are several."""
     if len(found) > 1:
         ids = ", ".join(sorted(host.machine_id for host in found))
-        raise BadInput(
-            f"target: {target!r} is the name of {len(found)} hosts; name one by machine id: {ids}", "target"
-        )
-    return _some(found, target, f"no host is known as that; {HELP}")
+        raise Conflict(f"{name!r} is the name of {len(found)} hosts; name one by machine id: {ids}")
+    return found[0]
 
 
 def _labelled(target: str, known: list[C]) -> list[C]:

@@ -30,6 +30,10 @@ FACT = "@fact."
 OUTER = frozenset(field.name for field in attrs.fields(Outcome)) - {"result"}
 
 
+class UnknownField(BadInput):
+    """A member that a declaration does not have; of what another version wrote, one that it has there."""
+
+
 def params(
     declaration: type[D], given: Mapping[str, Any], *, text: bool = False, resolved: bool = False
 ) -> D:
@@ -258,7 +262,7 @@ def _field(kind: type[Any], name: str, path: str) -> Any:
     known = annotations(kind)
     if name not in known:
         allowed = ", ".join(known) or "none"
-        raise BadInput(f"unknown field `{path}{name}`; allowed: {allowed}", f"{path}{name}")
+        raise UnknownField(f"unknown field `{path}{name}`; allowed: {allowed}", f"{path}{name}")
     return known[name]
 
 

@@ -82,6 +82,7 @@ class JobDetail:
     hostname: str | None = None
     updated_at: Time | None = None
     dry_run: bool | None = None
+    trace_id: str | None = None
     responses: dict[str, JobResponse] | None = None
     agent_states: dict[str, AgentState] | None = None
     timeline: list[TimelineEvent] | None = None

@@ -26,6 +26,9 @@ Item = Mapping[str, Any]
 
 FAILED, SOME_FAILED, NONE_ANSWERED = 1, 3, 4
 
+JUDGED = {"health.liveness", "health.ready", "health.status", "notification.test", "notification.redeliver"}
+"""Calls whose answer says with its status how it went."""
+
 
 async def ask(asked: Declaration[Any], said: Session) -> int:
     """Do what a command line asks for; returns the exit code."""
@@ -48,7 +51,11 @@ async def once(osapi: Client, asked: Declaration[Any], said: Session, screen: "C
             return await look(osapi, asked, said, screen)
         body = await osapi.request(asked)
         show(asked, body, said, screen)
-        return FAILED if asked.spec.domain == "health" and _is_bad(body) else 0
+        if asked.spec.name == "agent.drain" and said.wait:
+            from osapi.cli.drained import until_cordoned
+
+            return 0 if await until_cordoned(osapi, asked, said.wait) else NONE_ANSWERED
+        return FAILED if asked.spec.name in JUDGED and _is_bad(body) else 0
     terms = Terms(
         on=said.target,
         dry_run=said.dry_run,
@@ -139,8 +146,8 @@ def exit_code(found: Sequence[Item]) -> int:
     return FAILED if failed else 0
 
 
-def _is_bad(health: bytes) -> bool:
-    return wire.decode(dict[str, Any], health).get("status") not in {"ok", "ready"}
+def _is_bad(answer: bytes) -> bool:
+    return wire.decode(dict[str, Any], answer).get("status") not in {"ok", "ready", "delivered"}
 
 
 def _time_of(asked: Operation[Any]) -> float | None:

@@ -14,13 +14,15 @@ Show = Callable[[Any], str]
 class Column:
     """One column; `path` leads from a row to its value, through members joined by dots, or is empty.
 
-    What is `whole` is never cut to fit a terminal, as one wants to copy it.
+    What is `whole` is never cut to fit a terminal, as one wants to copy it. What is `spare` is left out where the rest
+    would not be legible otherwise.
     """
 
     header: str
     path: str
     show: Show = formats.text
     whole: bool = False
+    spare: bool = False
 
     def cell(self, row: Any) -> str:
         value = row
@@ -303,6 +305,7 @@ TABLES = {
             Column("MACHINE ID", "machine_id"),
             Column("HOSTNAME", "hostname"),
             Column("STATUS", "status"),
+            Column("STATE", "state"),
             Column("CONDITIONS", "conditions", formats.conditions),
             Column("LABELS", "labels", formats.labels),
             Column("AGE", "started_at", formats.age),
@@ -310,6 +313,29 @@ TABLES = {
             Column("OS", "os_info", formats.system),
         ),
         rows="agents",
+    ),
+    "enrollment.pending": Table(
+        (
+            Column("MACHINE ID", "machine_id"),
+            Column("HOSTNAME", "hostname"),
+            Column("FINGERPRINT", "fingerprint", whole=True),
+            Column("REQUESTED", "requested_at", formats.lately),
+            Column("FORMER FINGERPRINT", "former_fingerprint", whole=True),
+        ),
+        rows="agents",
+    ),
+    "audit.list": Table(
+        (
+            Column("ID", "id", whole=True, spare=True),
+            Column("TIMESTAMP", "timestamp", formats.lately),
+            Column("USER", "user"),
+            Column("METHOD", "method"),
+            Column("PATH", "path"),
+            Column("STATUS", "", formats.ended),
+            Column("DURATION", "duration_ms", formats.milliseconds, spare=True),
+            Column("TRACE ID", "trace_id", spare=True),
+        ),
+        rows="items",
     ),
     "job.list": Table(
         (

@@ -56,6 +56,14 @@ OUTPUT = (
     session.kept("--stderr", to="stderr", stands_for=True, help="Print the standard error of the hosts."),
 )
 
+DRAIN = (
+    session.kept(
+        "--wait",
+        to="wait",
+        type=session.Duration(),
+        help="Wait until no job runs there any more, at most so long, such as 10m.",
+    ),
+)
 
 UPLOAD = click.Option(
     ["--file", "source"],
@@ -245,6 +253,8 @@ def _options(declared: type[Declaration[Any]]) -> Iterator[click.Option]:
         yield from READ
     if {"stdout", "stderr", "exit_code"} <= set(getattr(returns, "__annotations__", ())):
         yield from OUTPUT
+    if declared.spec.name == "agent.drain":
+        yield from DRAIN
 
 
 def _type(kind: inspect.Type) -> click.ParamType[Any]:

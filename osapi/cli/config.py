@@ -18,7 +18,7 @@ def config() -> None:
 @config.command()
 @click.pass_obj
 def check(session: Session) -> None:
-    """Say everything that is wrong with the configuration, and which keys have no effect."""
+    """Say everything that is wrong with the configuration. Keys without effect are named, too."""
     from osapi.config import check
 
     path = session.file or configfile.find(session.environ)
@@ -40,7 +40,7 @@ def check(session: Session) -> None:
 @config.command()
 @click.pass_obj
 def show(session: Session) -> None:
-    """Show every key with the value it has, from environment, file or default; secrets as `****`."""
+    """Show every key with its value, and secrets as `****`."""
     from osapi.config import load, masked
 
     found = masked(load(session.file or configfile.find(session.environ), session.environ))

@@ -115,18 +115,20 @@ async def start(session: Session) -> None:
     async def all_three(stop: trio.Event, task_status: trio.TaskStatus[None]) -> None:
         from agent.daemon import run_agent
         from controller.daemon import run_controller
-        from osapi.bus.server import serve
-        from osapi.supervise import keep
+        from osapi.broker import run_broker
 
-        async with trio.open_nursery() as broker:
-            with setting.state.lock("nats"):
-                await broker.start(keep, "nats", partial(serve, settings), {})
+        last = trio.Event()
+        with setting.state.lock("nats"):
+            async with trio.open_nursery() as broker:
+                await broker.start(run_broker, config, settings, last)
                 async with trio.open_nursery() as daemons:
-                    url = await daemons.start(run_controller, config, setting.state, stop)
-                    await daemons.start(partial(run_agent, file=setting.file), config, setting.state, stop)
+                    controller = partial(run_controller, service="osapi")
+                    url = await daemons.start(controller, config, setting.state, stop)
+                    agent = partial(run_agent, file=setting.file, service="osapi")
+                    await daemons.start(agent, config, setting.state, stop)
                     introduce(url, config, setting.state)
                     task_status.started()
-                broker.cancel_scope.cancel()
+                last.set()
 
     await run_until_stopped(all_three)
 
@@ -175,19 +177,14 @@ async def agent_start(session: Session) -> None:
 @click.command("start", help="Run the broker, until SIGTERM.")
 @click.pass_obj
 async def nats_server_start(session: Session) -> None:
-    from osapi.bus.server import serve
+    from osapi.broker import run_broker
     from osapi.embedded import server_settings
-    from osapi.supervise import keep
 
     setting = settle(session)
     settings = server_settings(setting.config, setting.state, secure=setting.secure)
 
     async def broker(stop: trio.Event, task_status: trio.TaskStatus[None]) -> None:
         with setting.state.lock("nats"):
-            async with trio.open_nursery() as nursery:
-                await nursery.start(keep, "nats", partial(serve, settings), {})
-                task_status.started()
-                await stop.wait()
-                nursery.cancel_scope.cancel()
+            await run_broker(setting.config, settings, stop, task_status=task_status)
 
     await run_until_stopped(broker)

@@ -145,6 +145,25 @@ def holds(condition: Any) -> bool:
     return isinstance(condition, str) or bool(condition.get("status"))
 
 
+def milliseconds(value: Any) -> str:
+    """A length of time."""
+    return "" if not value else f"{value} ms" if value < 1000 else f"{value / 1000:.1f} s"
+
+
+def ended(entry: Any) -> str:
+    """How the request of an audit entry was answered, in a number, or what else it tells of in words."""
+    phase, code = entry.get("phase"), entry.get("response_code")
+    if phase == "intent":
+        return "begun"
+    found = str(code) if code else str(entry.get("outcome") or phase or "")
+    return f"{found} (dry run)" if entry.get("dry_run") else found
+
+
+def alerting(alert: Any) -> str:
+    """How an alert is: firing, or silenced, or resolved."""
+    return "silenced" if alert.get("silenced_by") else str(alert.get("status") or "")
+
+
 def first_line(value: Any) -> str:
     """The first line of a text, with a mark where there are more."""
     head, _, more = (value or "").strip().partition("\n")

@@ -20,34 +20,34 @@ def told(parameter: Parameter, given: str | None) -> str | None:
     if given is None and not parameter.required:
         return None
     if sys.stdin.isatty():
-        return typed(parameter)
+        return typed(parameter.flag.replace("-", " "), parameter.name)
     if given is None:
         reason = f"it is needed; `--{parameter.flag} -` reads it from standard input"
         raise BadInput(f"{parameter.name}: {reason}", parameter.name)
-    return line(parameter)
+    return line(parameter.name)
 
 
-def line(parameter: Parameter) -> str:
-    """The next line of standard input."""
+def line(field: str) -> str:
+    """The next line of standard input; errors name the field that it is for."""
     data = sys.stdin.buffer.readline()
     try:
         text = data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise BadInput(f"{parameter.name}: what standard input has is not UTF-8", parameter.name) from None
+        raise BadInput(f"{field}: what standard input has is not UTF-8", field) from None
     if not text:
-        raise BadInput(f"{parameter.name}: there is none on standard input", parameter.name)
+        raise BadInput(f"{field}: there is none on standard input", field)
     return text
 
 
-def typed(parameter: Parameter) -> str:
-    """What is typed on the terminal, twice and without being shown."""
+def typed(name: str, field: str, *, repeat: bool = True) -> str:
+    """What is typed on the terminal without being shown, twice where it is new."""
     from getpass import getpass
 
-    name = parameter.flag.replace("-", " ")
     try:
-        first, again = getpass(f"{name.capitalize()}: "), getpass(f"Repeat the {name}: ")
+        first = getpass(f"{name.capitalize()}: ")
+        again = getpass(f"Repeat the {name}: ") if repeat else first
     except EOFError:
-        raise BadInput(f"{parameter.name}: none was typed", parameter.name) from None
+        raise BadInput(f"{field}: none was typed", field) from None
     if first != again:
-        raise BadInput(f"{parameter.name}: the two are not the same", parameter.name)
+        raise BadInput(f"{field}: the two are not the same", field)
     return first

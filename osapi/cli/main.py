@@ -108,7 +108,10 @@ def _message(error: BaseException) -> str:
     from osapi.errors import NotAuthenticated
 
     if isinstance(error, NotAuthenticated):
-        return f"{error}\nMake a token with `osapi token generate`, and set controller.client.security.bearer_token."
+        return (
+            f"{error}\nMake a token with `osapi token generate`, and give it to `osapi context set`, "
+            "or set controller.client.security.bearer_token."
+        )
     if isinstance(error, click.UsageError) and error.ctx:
         return f"{error.format_message()}\nSee: {error.ctx.command_path} --help"
     return error.format_message() if isinstance(error, click.ClickException) else str(error)

@@ -1,6 +1,7 @@
 """`osapi agent privileges` and `osapi agent sudoers`: what an agent runs as root, and the file that lets it."""
 
 import sys
+from pathlib import Path
 
 import asyncclick as click
 
@@ -38,3 +39,10 @@ def sudoers(user: str) -> None:
     from agent.privileges import installed, sudoers
 
     sys.stdout.write(sudoers(user, installed()))
+
+
+def sudoers_on(root: Path, user: str) -> str:
+    """The sudoers file for `user` on the machine with this root directory."""
+    from agent.privileges import installed, sudoers
+
+    return sudoers(user, installed(root))

@@ -14,7 +14,7 @@ from osapi.cli import formats
 from osapi.cli.columns import Column, Table
 from osapi.results import Status
 
-NARROWEST, WIDEST = 6, 79
+NARROWEST, LEGIBLE, WIDEST = 6, 20, 79
 """Characters of a cell, where a table has to fit a terminal."""
 
 STYLES = {
@@ -44,20 +44,24 @@ def pairs(screen: Console, found: Iterable[tuple[str, str]]) -> None:
 
 
 def rows(screen: Console, table: Table, found: Iterable[Any], title: str = "", *, wide: bool = False) -> None:
-    """A table of plain rows, with a title where it is one of several."""
+    """A table of plain rows, with a title where it is one of several; without rows, that there are none."""
     cells = [[column.cell(row) for column in table.columns] for row in found]
     if title:
         screen.print(Text(f"  {title}", "bold"))
-    draw(screen, table.columns, cells, wide=wide)
+    if cells:
+        draw(screen, table.columns, cells, wide=wide)
+    else:
+        screen.print("  none")
     screen.print()
 
 
 def draw(screen: Console, columns: Sequence[Column], cells: Sequence[Sequence[str]], *, wide: bool) -> None:
-    """Aligned columns; on a terminal the widest are cut until a line fits, unless the table is `wide`."""
+    """Aligned columns; on a terminal some are left out and the widest cut until a line fits, unless it is `wide`."""
     lines = [[column.header for column in columns], *cells]
     used = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in cells)]
     widths = {i: max(cell_len(line[i]) for line in lines) for i in used}
     if screen.is_terminal and not wide:
+        used = _leave_out(columns, widths, screen.width - 1)
         _fit(widths, {i for i in used if columns[i].whole}, screen.width - 1)
     for number, line in enumerate(lines):
         drawn = Text("  ")
@@ -145,6 +149,19 @@ def _plans(screen: Console, items: Sequence[dict[str, Any]]) -> None:
                 screen.print(Text(f"    {formats.printable(line)}", DIFF.get(line[:1], "")))
         for argv in plan.get("commands") or ():
             screen.print(Text(f"    $ {shlex.join(argv)}", "magenta"))
+
+
+def _leave_out(columns: Sequence[Column], widths: dict[int, int], width: int) -> list[int]:
+    """Take out what can be spared, the last first, until what is left is legible; the columns that stay."""
+    for i in sorted(widths, reverse=True):
+        if (
+            sum(w if columns[j].whole else min(w, LEGIBLE) for j, w in widths.items()) + 2 * len(widths)
+            <= width
+        ):
+            break
+        if columns[i].spare:
+            del widths[i]
+    return list(widths)
 
 
 def _fit(widths: dict[int, int], whole: Collection[int], width: int) -> None:

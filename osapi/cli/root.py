@@ -139,6 +139,15 @@ AGENT = (
 CONTROLLER = (session.setting("--port", "-p", key="controller.api.port", help="Port to listen on"),)
 
 
+def installing(name: str, what: str) -> Mapping[str, Child]:
+    """The commands that make a unit of a daemon, and take it away."""
+    where = f"osapi.cli.install:{name}"
+    return {
+        "install": Elsewhere(f"{where}_install", f"Have systemd run {what}."),
+        "uninstall": Elsewhere(f"{where}_uninstall", "Take away what install wrote."),
+    }
+
+
 def _print_version() -> None:
     click.echo(f'{{"version":"{__version__}"}}')
 
@@ -159,6 +168,7 @@ root = Fixed(
             "agent",
             {
                 "start": Elsewhere("osapi.cli.daemons:agent_start", "Run an agent on this host."),
+                **installing("agent", "the agent on this host"),
                 "privileges": Elsewhere(
                     "osapi.cli.privileges:privileges", "List what the agent runs as root."
                 ),
@@ -171,7 +181,15 @@ root = Fixed(
         ),
         "controller": Fixed(
             "controller",
-            {"start": Elsewhere("osapi.cli.daemons:controller_start", "Run a controller.")},
+            {
+                "start": Elsewhere("osapi.cli.daemons:controller_start", "Run a controller."),
+                **installing("controller", "a controller on this machine"),
+                "key": Fixed(
+                    "key",
+                    {"rotate": Elsewhere("osapi.cli.keys:rotate", "Give the controllers another key.")},
+                    help="The key that jobs are signed with.",
+                ),
+            },
             shared=(*session.ROOT, *CONTROLLER),
             help="The controller: the REST API.",
         ),
@@ -180,14 +198,29 @@ root = Fixed(
             {
                 "server": Fixed(
                     "server",
-                    {"start": Elsewhere("osapi.cli.daemons:nats_server_start", "Run the broker.")},
+                    {
+                        "start": Elsewhere("osapi.cli.daemons:nats_server_start", "Run the broker."),
+                        **installing("nats_server", "the broker on this machine"),
+                    },
                     help="The embedded nats-server.",
                 )
             },
             help="The broker.",
         ),
         "client": Elsewhere("osapi.cli.tree:client", "Ask a controller and its hosts."),
+        "context": Elsewhere("osapi.cli.context:context", "Choose which controller is asked."),
         "config": Elsewhere("osapi.cli.config:config", "Check and show the configuration."),
+        "doctor": Elsewhere("osapi.cli.doctor:doctor", "Say what is wrong here, and what mends it."),
+        "backup": Elsewhere("osapi.cli.backup:backup", "Save all that an installation keeps in a file."),
+        "restore": Elsewhere("osapi.cli.backup:restore", "Bring back what was saved in a file."),
+        "metrics": Fixed(
+            "metrics",
+            {
+                "dashboard": Elsewhere("osapi.cli.metrics:dashboard", "Print a dashboard for Grafana."),
+                "alerts": Elsewhere("osapi.cli.metrics:alerts", "Print alert rules for Prometheus."),
+            },
+            help="Dashboard and alert rules.",
+        ),
         "token": Elsewhere("osapi.cli.token:token", "Make and check tokens."),
         "completion": Elsewhere("osapi.cli.completion:completion", "Print a script that completes commands."),
         "version": click.Command(
@@ -197,7 +230,8 @@ root = Fixed(
     help="Linux servers as managed appliances.",
     epilog="\b\nTry it:\n  osapi start\n  osapi client node status",
 )
-root.params.append(
+root.params += (
+    session.CONTEXT,
     click.Option(
         ["--version"],
         is_flag=True,
@@ -205,5 +239,5 @@ root.params.append(
         expose_value=False,
         callback=_print_name,
         help="Print name and version.",
-    )
+    ),
 )

@@ -4,7 +4,8 @@ Each option is taken on its group and on every command below it, as an administr
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,10 @@ from osapi import durations
 from osapi.targets import ALL
 
 if TYPE_CHECKING:
+    from asyncclick.shell_completion import CompletionItem
+
     from osapi.client import Client
+    from osapi.contexts import Context
 
 Format = Literal["table", "wide", "json", "yaml"]
 
@@ -26,12 +30,14 @@ class Session:
 
     `environ` is the environment with what options said of keys of the configuration put on top, so that an
     option beats a variable, and a variable the file. `wait` and `expires` are in seconds, as is `watch`.
+    `component` is the kind to show alone where health is asked for.
     """
 
     environ: dict[str, str] = attrs.field(factory=lambda: dict(os.environ))
     file: Path | None = None
+    context: str | None = None
     output: Format = "table"
-    target: str = ALL
+    hosts: str | None = None
     dry_run: bool = False
     wait: float | None = None
     expires: float | None = None
@@ -40,6 +46,7 @@ class Session:
     watch: float | None = None
     stdout: bool = False
     stderr: bool = False
+    component: str = ""
 
     @property
     def debug(self) -> bool:
@@ -49,16 +56,36 @@ class Session:
     def json(self) -> bool:
         return self.output == "json"
 
-    def client(self, *, anonymous: bool = False) -> "Client":
-        """A client of the controller that options, environment, file or this machine's state name.
+    @property
+    def target(self) -> str:
+        """The hosts that are meant: those that were named, else those of the context, else all."""
+        if self.hosts is not None:
+            return self.hosts
+        context = self.in_context()
+        return (context.target if context else "") or ALL
 
-        `anonymous` does without a token where there is none.
+    def in_context(self) -> "Context | None":
+        """The context that was named, or is in use; none where another controller is to be asked."""
+        from osapi.configfile import URL_KEY, variable
+        from osapi.contexts import chosen
+
+        found, url = chosen(self.environ, self.context, file=self.file), self.environ.get(variable(URL_KEY))
+        return None if found and url and not found.leads_to(url) else found
+
+    @asynccontextmanager
+    async def client(self, *, anonymous: bool = False) -> AsyncIterator["Client"]:
+        """A client of the controller that options, environment, context, file or this machine's state name.
+
+        `anonymous` does without a token where there is none. What is asked of it is one trace.
         """
+        from osapi.cli.traced import traced
         from osapi.client import Client
         from osapi.configfile import client_settings, find
 
-        path = self.file or find(self.environ)
-        return Client(*client_settings(path, self.environ, anonymous=anonymous))
+        path, context = self.file or find(self.environ), self.in_context()
+        found = Client(*client_settings(path, self.environ, context=context, anonymous=anonymous))
+        async with traced(path, self.environ, debug=self.debug), found:
+            yield found
 
 
 class Duration(click.ParamType[float]):
@@ -126,9 +153,36 @@ ROOT = (
         help="How to show the answer; wide shows every field and every host.",
     ),
 )
-CLIENT = (setting("--url", key="controller.client.url", help="Address of the controller"),)
+
+
+def names_of_contexts(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """The contexts whose names begin so, for a shell."""
+    from asyncclick.shell_completion import CompletionItem
+
+    from osapi.contexts import read
+    from osapi.errors import ConfigError
+
+    try:
+        found = read(getattr(ctx.obj, "environ", os.environ)).named
+    except ConfigError:
+        return []
+    return [
+        CompletionItem(name, help=each.url) for name, each in found.items() if name.startswith(incomplete)
+    ]
+
+
+CONTEXT = kept(
+    "--context",
+    to="context",
+    shell_complete=names_of_contexts,
+    help="Controller to ask, by the name it has in `osapi context`.",
+)
+CLIENT = (
+    CONTEXT,
+    setting("--url", key="controller.client.url", help="Address of the controller"),
+)
 NODE = (
-    kept("-T", "--target", to="target", help="Hosts: _all, _any, a host name or machine id, or key:value."),
+    kept("-T", "--target", to="hosts", help="Hosts: _all, _any, a host name or machine id, or key:value."),
 )
 
 

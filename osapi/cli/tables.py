@@ -6,7 +6,7 @@ from typing import Any, get_args
 import attrs
 from msgspec import inspect
 
-from osapi.cli import formats
+from osapi.cli import alerting, formats
 from osapi.cli.columns import TABLES, Column, Show, Table
 from osapi.cli.commands import bare
 from osapi.wire import is_list
@@ -33,7 +33,7 @@ def table(name: str, returns: Any, *, wide: bool = False) -> Table:
 
 
 def _table(name: str, returns: Any, *, wide: bool, split: bool) -> Table:
-    known = TABLES.get(name) or RESULTS.get(getattr(returns, "__name__", ""))
+    known = TABLES.get(name) or alerting.TABLES.get(name) or RESULTS.get(getattr(returns, "__name__", ""))
     if known is None:
         return derive(returns, split=split)
     if not wide:

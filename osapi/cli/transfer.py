@@ -42,7 +42,7 @@ async def transfer(asked: Declaration[Any], given: Mapping[str, Any], said: Sess
 async def _upload(osapi: Client, asked: Any, given: Mapping[str, Any], said: Session) -> int:
     path = given["source"]
     source: Source = FileIO(sys.stdin.fileno(), closefd=False) if path == STANDARD else path
-    with _progress("Uploading") as told:
+    with progress("Uploading") as told:
         found: Any
         if isinstance(asked, file.Upload):
             found = await upload_file(
@@ -60,11 +60,11 @@ async def _upload(osapi: Client, asked: Any, given: Mapping[str, Any], said: Ses
 
 async def _download(osapi: Client, asked: Any, given: Mapping[str, Any], said: Session) -> int:
     if given["target"] == STANDARD:
-        with _progress("Downloading", shown=not sys.stdout.isatty()) as told:
+        with progress("Downloading", shown=not sys.stdout.isatty()) as told:
             await download(osapi, asked, sys.stdout.buffer, told=told)
         return 0
     path = _place(given["target"], asked)
-    with _progress("Downloading") as told:
+    with progress("Downloading") as told:
         found = await download(osapi, asked, path, force=given["force"], told=told)
     show(asked, wire.encode({"path": str(path), **wire.plain(found)}), said)
     return 0
@@ -81,7 +81,7 @@ def _place(target: str | None, asked: Declaration[Any]) -> Path:
 
 
 @contextmanager
-def _progress(title: str, *, shown: bool = True) -> Iterator[Told]:
+def progress(title: str, *, shown: bool = True) -> Iterator[Told]:
     """A bar on standard error, where that is a terminal, until all is done."""
     if not shown or not sys.stderr.isatty():
         yield silent

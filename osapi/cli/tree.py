@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import cleandoc
+from itertools import chain
 from pkgutil import walk_packages
 from typing import Any
 
@@ -17,6 +18,8 @@ Declared = type[Declaration[Any]]
 Words = tuple[str, ...]
 
 OPERATIONS, CALLS = "osapi.operations", "osapi.calls"
+JOINED = {"osapi.calls.agent": ("osapi.calls.enrollment",)}
+"""Modules whose commands are in the group of another."""
 DEFAULTS = ("get", "status")
 """What a group does when it is called alone, where that needs no parameter."""
 
@@ -104,7 +107,7 @@ def _candidates(package: str, words: Words) -> Iterator[Iterator[str]]:
             break
         named = inner
     if named != package:
-        yield _modules(named)
+        yield chain(_modules(named), JOINED.get(named, ()))
     if words and package == OPERATIONS:
         yield _modules(f"{OPERATIONS}.node")
     yield _modules(package)
@@ -160,6 +163,15 @@ def _status(kind: str) -> Elsewhere:
     return Elsewhere(f"osapi.cli.status:{kind}", f"Show how the {kind} components are.")
 
 
+def _key(kind: str) -> Fixed:
+    fingerprint = Elsewhere(
+        f"osapi.cli.keys:{kind}_fingerprint", f"Print the fingerprint of the {kind}'s key."
+    )
+    return Fixed(
+        "key", {"fingerprint": fingerprint}, shared=SHARED, help=f"The key of the {kind} on this machine."
+    )
+
+
 SHARED = (*session.ROOT, *session.CLIENT)
 
 OTHERS: dict[tuple[str, Words], Mapping[str, Child]] = {
@@ -168,11 +180,22 @@ OTHERS: dict[tuple[str, Words], Mapping[str, Child]] = {
             "node", OPERATIONS, shared=(*SHARED, *session.NODE), help="Ask hosts, and change them."
         ),
         "controller": Fixed(
-            "controller", {"status": _status("controller")}, shared=SHARED, help="The controllers."
+            "controller",
+            {"status": _status("controller"), "key": _key("controller")},
+            shared=SHARED,
+            help="The controllers.",
         ),
         "nats": Fixed("nats", {"status": _status("nats")}, shared=SHARED, help="The broker."),
     },
-    (CALLS, ("agent",)): {"status": _status("agent")},
+    (CALLS, ("audit",)): {
+        "export": Elsewhere("osapi.cli.audit:export", "Write the whole log into a file."),
+        "verify": Elsewhere("osapi.cli.audit:verify", "Check that nobody has touched the log."),
+    },
+    (CALLS, ("agent",)): {
+        "status": _status("agent"),
+        "key": _key("agent"),
+        "list": Elsewhere("osapi.cli.keys:agents", "List the agents, or those that wait to be accepted."),
+    },
     (CALLS, ("file",)): Lent(
         ("file",), "stat", "read", "write", "line", "permissions", "directory", "copy", "undo"
     ),

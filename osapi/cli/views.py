@@ -1,7 +1,7 @@
 """Answers that are more than one table: a node, an agent, jobs, the health of everything."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from osapi import wire
-from osapi.cli import formats
+from osapi.cli import alerting, audit_view, formats
 from osapi.cli.ask import silent
 from osapi.cli.columns import Column, Table
 from osapi.cli.raw import named
@@ -40,6 +40,7 @@ DISKS = Table(
 AGENT = (
     Column("Hostname", "hostname"),
     Column("Machine ID", "machine_id"),
+    Column("Fingerprint", "fingerprint"),
     Column("Status", "status"),
     Column("State", "state"),
     Column("Labels", "labels", formats.labels),
@@ -100,6 +101,7 @@ JOB = (
     Column("Target", "target"),
     Column("User", "user"),
     Column("Dry run", "dry_run"),
+    Column("Trace ID", "trace_id"),
     Column("Created", "created", formats.moment),
     Column("Updated", "updated_at", formats.moment),
     Column("Changed", "changed"),
@@ -183,6 +185,7 @@ LINES = {
     "blob.register": BLOB,
     "blob.check": BLOB,
     "blob.download": DOWNLOADED,
+    **alerting.LINES,
 }
 """What is known of one thing; other answers have a line for each column of their table."""
 
@@ -305,7 +308,10 @@ def job(screen: Console, _: Table, body: Body, __: Session) -> None:
         _json(screen, "Job Result", body["result"])
 
 
-def health(screen: Console, _: Table, body: Body, __: Session) -> None:
+def health(screen: Console, _: Table, body: Body, said: Session) -> None:
+    if said.component:
+        rows(screen, REGISTRY, trees(body.get("registry") or [], said.component))
+        return
     lines(screen, HEALTH, body)
     components = [{"name": name, **component} for name, component in body["components"].items()]
     rows(screen, COMPONENTS, components)
@@ -313,6 +319,22 @@ def health(screen: Console, _: Table, body: Body, __: Session) -> None:
         rows(screen, REGISTRY, body["registry"])
     if body.get("kv_buckets"):
         rows(screen, BUCKETS, body["kv_buckets"])
+
+
+def trees(registry: Iterable[Body], kind: str) -> Iterator[Body]:
+    """Components of a kind, each with its parts below it."""
+    for entry in registry:
+        if entry["type"] == kind:
+            yield entry
+            parts = list((entry.get("components") or {}).items())
+            for number, (name, part) in enumerate(parts, 1):
+                branch = "└─" if number == len(parts) else "├─"
+                yield {
+                    "type": f"{branch} {name}",
+                    "status": part["status"],
+                    "hostname": part.get("address", ""),
+                    "conditions": [part.get("error", "")],
+                }
 
 
 def stale(screen: Console, found: Table, body: Body, said: Session) -> None:
@@ -334,6 +356,8 @@ VIEWS: dict[str, Callable[[Console, Table, Body, Session], None]] = {
     "health.status": health,
     "file.stale": stale,
     "blob.list": blobs,
+    "audit.list": audit_view.entries,
+    "audit.get": audit_view.entry,
 }
 
 

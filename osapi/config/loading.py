@@ -21,21 +21,7 @@ MASK = "****"
 NO_EFFECT = ("agent.consumer.", "nats.stream.", "nats.dlq.")
 """Keys that are understood, since existing files have them, and change nothing."""
 
-NOT_YET = (
-    "controller.metrics.",
-    "controller.notifications.",
-    "controller.pki.",
-    "controller.ui.",
-    "agent.conditions.",
-    "agent.metrics.",
-    "agent.pki.",
-    "agent.process_conditions.",
-    "nats.audit.",
-    "nats.enrollment.",
-    "nats.server.metrics.",
-    "nats.server.namespace",
-    "telemetry.",
-)
+NOT_YET = ("controller.ui.", "nats.server.namespace")
 """What is understood as well, and what this version does nothing with."""
 
 
@@ -209,7 +195,7 @@ def _unsafe(reading: _Reading, config: Config, path: Path | None) -> Iterator[st
         leaf.kind.secret and reading.sources.get(leaf.key) == reading.file for leaf in leaves(config)
     )
     server = config.nats.server
-    if server.auth.type == "none" and any(key.startswith("nats.server.") for key in reading.sources):
+    if path and server.auth.type == "none" and any(key.startswith("nats.server.") for key in reading.sources):
         yield f"nats.server.auth.type: none; whoever reaches {server.host}:{server.port} commands the agents"
     if path and secret and path.stat().st_mode & (S_IRGRP | S_IROTH):
         yield f"{path}: others can read it, and it holds secrets; chmod 600 {path}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations
 
+from osapi.config.notifications import lacking
 from osapi.config.schema import Auth, Config
 
 SHORTEST = 3.0
@@ -17,11 +18,12 @@ def violations(config: Config) -> Iterator[Violation]:
     yield from _signs_in("controller.nats.auth", config.controller.nats.auth)
     yield from _signs_in("agent.nats.auth", config.agent.nats.auth)
     yield from _lets_in(config)
-    yield from _signed(config)
     yield from _buckets(config)
     yield from _stores(config)
     yield from _beats(config)
     yield from _roles(config)
+    yield from _traced(config)
+    yield from _notifiers(config)
 
 
 def _signs_in(key: str, auth: Auth) -> Iterator[Violation]:
@@ -39,12 +41,6 @@ def _lets_in(config: Config) -> Iterator[Violation]:
             f"nats.server.auth.{needed}",
             f"empty, and nats.server.auth.type is {auth.type}; allowed: one or more",
         )
-
-
-def _signed(config: Config) -> Iterator[Violation]:
-    for key, pki in (("controller.pki", config.controller.pki), ("agent.pki", config.agent.pki)):
-        if pki.enabled:
-            yield f"{key}.enabled", "true, and this version does not sign jobs; allowed: false"
 
 
 def _buckets(config: Config) -> Iterator[Violation]:
@@ -95,3 +91,22 @@ def _roles(config: Config) -> Iterator[Violation]:
                     f"controller.api.security.roles.{name}.permissions",
                     f"{permission!r} is not a permission; allowed: {', '.join(sorted(known()))}",
                 )
+
+
+def _notifiers(config: Config) -> Iterator[Violation]:
+    for key, problem in lacking(config.controller.notifications):
+        yield f"controller.notifications.{key}", problem
+
+
+def _traced(config: Config) -> Iterator[Violation]:
+    tracing, tls = config.telemetry.tracing, config.telemetry.tracing.tls
+    key = "telemetry.tracing.tls"
+    for name in ("ca_file", "cert_file", "key_file"):
+        if getattr(tls, name) and not tracing.url.startswith("https://"):
+            yield (
+                f"{key}.{name}",
+                f"given, and telemetry.tracing.otlp_endpoint {tracing.url} is without TLS; allowed: https://…",
+            )
+    for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if getattr(tls, other) and not getattr(tls, name):
+            yield f"{key}.{name}", f"empty, and {key}.{other} is not; allowed: both or neither"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import attrs
 
 from osapi.config import kinds
+from osapi.config.audit import ControllerAudit
 from osapi.config.blobs import Blobs
 
 # fmt: off
@@ -64,6 +65,8 @@ class NatsConnection:
 
 @attrs.frozen(kw_only=True)
 class Metrics:
+    """Where a daemon tells its numbers to Prometheus, without a token; an empty `host` is the loopback address."""
+
     enabled: bool = False
     host: Address = ""
     port: Port = 9090
@@ -114,12 +117,15 @@ class RateLimit:
 
 @attrs.frozen(kw_only=True)
 class Api:
+    """Of `trusted_proxies` only, X-Forwarded-For is believed."""
+
     host: Address = "0.0.0.0"  # noqa: S104 -- it serves other machines; every request needs a token
     port: Port = 8080
     job_timeout: Period = attrs.field(default=Duration(30))
     rate_limit: RateLimit = RateLimit()
     max_body_bytes: Count = 10 * 1024 * 1024
     max_upload_bytes: Count = 4 * 1024 * 1024 * 1024
+    trusted_proxies: Annotated[list[str], kinds.NETWORKS] = attrs.field(factory=list)
     security: ApiSecurity = ApiSecurity()
 
 
@@ -145,6 +151,7 @@ class Controller:
     notifications: Notifications = Notifications()
     ui: Ui = Ui()
     pki: ControllerPki = ControllerPki()
+    audit: ControllerAudit = ControllerAudit()
 
 
 # The agent.
@@ -157,11 +164,12 @@ class AgentFacts:
 
 @attrs.frozen(kw_only=True)
 class Conditions:
-    """When a host is said to be under pressure; the multiplier is of its CPUs."""
+    """When a host is said to be under pressure; the multiplier is of its CPUs, the skew of its clock in seconds."""
 
     memory_pressure_threshold: Percent = 90
     high_load_multiplier: Annotated[float, kinds.ABOVE_ZERO] = 2.0
     disk_pressure_threshold: Percent = 90
+    clock_skew_threshold: Period = attrs.field(default=Duration(5))
 
 
 @attrs.frozen(kw_only=True)
