@@ -15,11 +15,12 @@ from agent import dispatch
 from agent.broker import BrokerStore
 from agent.buckets import Buckets
 from agent.carry_out import Work
-from agent.heartbeat import heartbeat, tell_facts
+from agent.heartbeat import Heart, heartbeat, tell_facts
 from agent.host import Host
 from agent.identity import Identity
 from agent.intake import Intake, take
 from agent.journal import Journal
+from agent.lifecycle import Standing
 from osapi.blobs.store import Blobs
 from osapi.bus.connect import connect
 from osapi.bus.layout import Subjects, specs
@@ -52,11 +53,13 @@ async def swarm(count: int, prefix: str) -> None:
                     journal = journals.enter_context(Journal.open(folder / f"{identity.machine_id}.db"))
                     store = BrokerStore(identity.machine_id, buckets, blobs)
                     work = Work(identity, bus, subjects, buckets, store, journal)
-                    intake = Intake(work, config.agent.max_jobs)
+                    heart = Heart(buckets, identity, Standing(), config.agent, {})
+                    await heart.register()
+                    intake = Intake(work, config.agent.max_jobs, heart.standing)
                     parts = (
                         partial(tell_facts, buckets, identity, 3600.0),
                         partial(take, bus, subjects, config.agent.queue_group, intake, nursery),
-                        partial(heartbeat, buckets, identity, {}, config.nats.registry.ttl / BEATS),
+                        partial(heartbeat, heart, config.nats.registry.ttl / BEATS),
                     )
                     for part in parts:
                         await nursery.start(_start, part)

@@ -102,3 +102,19 @@ async def test_a_line_has_an_end(intake):
         intake.scopes[str(number)] = trio.CancelScope()
 
     assert await taking(intake, JOB) is Taking.BUSY
+
+
+async def test_a_drained_agent_is_busy_to_what_is_new_and_answers_what_it_has(intake):
+    await intake.work.journal.begin(JOB)
+    running, other = attrs.evolve(JOB, id="running"), attrs.evolve(JOB, id="other")
+    intake.begin(running)
+
+    intake.standing.drain(True)
+
+    assert await taking(intake, other) is Taking.BUSY
+    assert await taking(intake, attrs.evolve(other, any_host=True)) is Taking.BUSY
+    assert await taking(intake, running) is Taking.RUNNING
+    assert await taking(intake, JOB) is Taking.DONE
+    assert await taking(intake, attrs.evolve(other, expires=now())) is Taking.EXPIRED
+    intake.standing.drain(False)
+    assert await taking(intake, other) is Taking.ACCEPTED

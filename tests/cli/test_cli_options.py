@@ -157,7 +157,10 @@ def test_a_job_that_is_detached_is_told_how_to_follow(controller, osapi):
     ("words", "error"),
     [
         (("timezone", "update"), "Missing option '--timezone'"),
-        (("timezone", "update", "--timezone", "a b"), "--timezone: 'a b' is not allowed; expected: IANA name"),
+        (
+            ("timezone", "update", "--timezone", "a b"),
+            "--timezone: 'a b' is not allowed; expected: IANA name",
+        ),
         (("hostname", "update", "--name", "-"), "--name: '-' is not allowed; expected: New name"),
         (("process", "get", "--pid", "0"), "--pid: Expected `int` >= 1"),
         (("process", "get", "--pid", "x"), "Invalid value for '--pid'"),

@@ -104,7 +104,7 @@ def test_the_script_for_a_shell_is_one_that_it_understands(program, shell):
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("osapi c", {"client", "completion", "config", "controller"}),
+        ("osapi c", {"client", "completion", "config", "context", "controller"}),
         ("osapi client node t", {"timezone"}),
         ("osapi client node timezone ", {"get", "update"}),
         ("osapi client node timezone update --time", {"--timezone"}),

@@ -188,6 +188,14 @@ async def test_where_nobody_listens_the_error_says_what_to_do(controller):
                 await osapi.run(agent.List())
 
 
+async def test_where_nobody_speaks_tls_the_error_says_so(controller):
+    async with Client(controller.url.replace("http:", "https:"), "secret") as osapi:
+        with pytest.raises(errors.Unavailable, match="TLS: ") as caught:
+            await osapi.run(agent.List())
+
+    assert "not permitted" not in str(caught.value)
+
+
 async def test_an_answer_that_does_not_come_is_given_up_after_the_wait(controller):
     held = controller.says("GET", "/api/node/_all", envelope())
     held.when = threading.Event()

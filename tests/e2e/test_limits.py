@@ -52,4 +52,4 @@ def test_every_answer_names_its_request(strict):
     assert given.headers["X-Request-Id"] == "mine"
 
     assert len(made.headers["X-Request-Id"]) == 32
-    assert refused.json()["trace_id"] == refused.headers["X-Request-Id"]
+    assert refused.json()["trace_id"] == refused.headers["Trace-Id"] != made.headers["Trace-Id"]

@@ -54,7 +54,7 @@ def test_a_disk_that_others_fill_stops_work_until_there_is_room_again(site, disk
         fill(disk / "ballast")
         go.touch()
         ledger.submit(http, HOST, then=f": {MORE_THAN_A_PAGE}")
-        refused = beside.submit(question, http, HOST)
+        refused = beside.submit(shell, http, HOST, f": {MORE_THAN_A_PAGE}")
         assert ended(http, ledger.acknowledged[1]) == before
         assert http.get("/api/job").json()["total_items"] == 3
         eventually(lambda: everything.said("an answer waits for the broker"))

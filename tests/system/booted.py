@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ AGENT_USER = os.environ.get("LAB_AGENT_USER", "")
 """The user that agents run as, where that is not root."""
 STATE = Path("/var/lib/lab-hosts")
 UNIT = "osapi-agent"
+DISK = "/srv/data"
+"""Where a host has a disk that a test fills."""
 PREFIX = "/opt/osapi/.venv"
 NEW_NETWORK = 0x40000000
 """CLONE_NEWNET, of sched.h."""
@@ -176,8 +179,15 @@ class Site:
         """osapi.yaml of broker and controller (docs/how-to/several-hosts.md); a thousand requests are welcome."""
         user = {"username": AUTH["username"], "password": AUTH["password"]}
         return {
-            "nats": {"server": {"host": "0.0.0.0", "auth": {"type": AUTH["type"], "users": [user]}}},
+            "nats": {
+                "server": {
+                    "host": "0.0.0.0",
+                    "auth": {"type": AUTH["type"], "users": [user]},
+                    "metrics": {"enabled": True},
+                }
+            },
             "controller": {
+                "metrics": {"enabled": True},
                 "nats": {"host": HERE, "auth": AUTH},
                 "api": {"rate_limit": {"per_second": 2000, "burst": 2000}},
             },
@@ -244,6 +254,7 @@ class Site:
     def files(self, name: str, labels: Mapping[str, str]) -> Path:
         """What a host is given before it boots: the agent's configuration, and its unit as we ship it."""
         folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)  # another of that name may have been here
         units, config = folder / "etc/systemd/system", folder / "etc/osapi/osapi.yaml"
         wanted = units / "multi-user.target.wants"
         for path in (wanted, config.parent):
@@ -255,7 +266,7 @@ class Site:
         config.write_text(yaml.safe_dump(self.there(labels)))
         if AGENT_USER:
             (units / f"{UNIT}.service.d").mkdir()
-            (units / f"{UNIT}.service.d" / "user.conf").write_text(OWN_USER)
+            (units / f"{UNIT}.service.d" / "lab.conf").write_text(OWN_USER)
             (units / "agent-user.service").write_text(MAKE_USER)
         return folder
 
@@ -263,12 +274,17 @@ class Site:
         """osapi.yaml of a host."""
         nats = {"host": HERE, "port": self.installation.broker_port, "auth": AUTH}
         own = {"privilege_escalation": {"enabled": True}} if AGENT_USER else {}
-        return {"agent": {"nats": nats, "labels": dict(labels), "drain_timeout": "6s", **own}}
+        metrics = {"enabled": True, "host": "0.0.0.0"}
+        common = {"nats": nats, "labels": dict(labels), "drain_timeout": "6s", "metrics": metrics}
+        return {"agent": {**common, **own}}
 
     def remove(self, host: Host) -> None:
-        """Switch a host off for ever."""
+        """Switch a host off for ever; another may have its name."""
+        machine_id = host.machine_id
         lab("down", host.name)
         del self.hosts[host.name]
+        with self.http() as http:
+            eventually(lambda: http.delete(f"/api/agent/{machine_id}").status_code == 200, within=60)
 
     def label(self, host: Host, labels: Mapping[str, str]) -> None:
         """Give a host other labels, as an administrator would."""

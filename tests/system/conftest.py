@@ -1,5 +1,6 @@
 """Fixtures of the system tests: three booted hosts, and what they are managed with."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,3 +68,23 @@ def t2(site: booted.Site) -> booted.Host:
 @pytest.fixture
 def t3(site: booted.Site) -> booted.Host:
     return site.hosts["t3"]
+
+
+@pytest.fixture
+def small(site: booted.Site, tmp_path: Path) -> Iterator[booted.Host]:
+    """A host with a disk of 32 MB."""
+    image, folder = tmp_path / "disk", tmp_path / "mounted"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(32 * 1024 * 1024)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    try:
+        host = site.new("t5", "10.77.2.5", {"group": "small"}, nspawn=f"--bind={folder}:{booted.DISK}")
+        try:
+            site.ready(host)
+            yield host
+        finally:
+            site.remove(host)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from osapi.install.deb import fetch
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "lab"
 CACHE = Path(os.environ.get("LAB_CACHE", "/var/cache/lab-hosts"))
@@ -63,6 +65,17 @@ def registry() -> Path:
     return kept("registry", str(packed).encode(), unpack)
 
 
+def prometheus() -> Path:
+    """Prometheus and promtool, as files that run on this machine."""
+    packed = debs("prometheusdebs", "prometheus")
+
+    def unpack(folder: Path) -> None:
+        [deb] = packed.glob("prometheus_*.deb")
+        output("dpkg-deb", "--extract", deb, folder)
+
+    return kept("prometheus", str(packed).encode(), unpack)
+
+
 def debs(kind: str, *names: str) -> Path:
     """Packages of Debian with what they need, but for what is in the root file system."""
     debian = base()
@@ -91,15 +104,16 @@ def debs(kind: str, *names: str) -> Path:
 def wheelhouse() -> Path:
     """The dependencies as wheels for the hosts' Python, each with a hash that the lock knows."""
     lock = ROOT / "requirements.lock"
+    return kept("wheels", content(lock), lambda folder: fetch(lock, PYTHON, folder))
 
-    def fetch(folder: Path) -> None:
-        locked = ("--no-deps", "--require-hashes", "--python-version", PYTHON, "-r", lock)
-        pip("download", *locked, "--dest", folder)
-        for source in folder.glob("*.tar.gz"):
-            pip("wheel", "--no-deps", "--wheel-dir", folder, source)
-            source.unlink()
 
-    return kept("wheels", content(lock), fetch)
+def package() -> Path:
+    """The package for Debian."""
+    wheels = wheelhouse()
+    made_from = str(wheels).encode() + content(ROOT / "pyproject.toml", *sources())
+    program = (sys.executable, "-m", "osapi.install.deb", "--python", PYTHON, "--wheels", wheels)
+    [deb] = kept("deb", made_from, lambda folder: output(*program, "--output", folder)).glob("*.deb")
+    return deb
 
 
 def build(folder: Path) -> None:
@@ -151,10 +165,6 @@ def used(folder: Path) -> Path:
 
 def content(*paths: Path) -> bytes:
     return b"".join(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes() for path in paths)
-
-
-def pip(command: str, *words: str | Path) -> None:
-    output(sys.executable, "-m", "pip", command, "--quiet", *words)
 
 
 def output(*argv: str | Path) -> str:

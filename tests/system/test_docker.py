@@ -284,7 +284,13 @@ def test_values_that_mean_harm_are_refused(docker, d1, pulled):
         docker("DELETE", f"/image/{name}", query={"force": "true"}, refused=400)
     for name in ("web%3Fforce=1", "-f", "web%0A", "web%2F..%2Fother"):
         docker("DELETE", f"/{name}", query={"force": "true"}, refused=400)
-    for volume in ("/:/host", "/etc:/host", "/etc/osapi:/host:ro", "/var/lib/osapi:/host", "/proc:/host"):
+    for volume in (
+        "/:/host",
+        "/etc:/host",
+        "/etc/osapi:/host:ro",
+        "/var/lib/osapi-agent:/host",
+        "/proc:/host",
+    ):
         assert "/host" not in docker("POST", image=pulled, name="bad", volumes=[volume], fails=True)
     for given in ({"ports": ["70000:80"]}, {"ports": ["80"]}, {"volumes": ["../x:/y"]}, {"env": ["=x"]}):
         docker("POST", image=pulled, name="bad", **given, refused=400)

@@ -164,7 +164,12 @@ def test_a_blob_is_written_and_a_line_is_kept_in_it(site, file, tmp_path, t1):
 
 @pytest.mark.parametrize(
     "path",
-    ["/proc/sys/kernel/domainname", "/etc/shadow", "/var/lib/osapi/agent/journal.db", "/srv/link/domainname"],
+    [
+        "/proc/sys/kernel/domainname",
+        "/etc/shadow",
+        "/var/lib/osapi-agent/agent/journal.db",
+        "/srv/link/domainname",
+    ],
 )
 def test_what_must_not_be_touched_is_refused(site, t1, path):
     t1.sh("ln -sfn /proc/sys/kernel /srv/link")

@@ -1,38 +1,20 @@
 """An agent that is not root: as its own user, with a sudoers file of its own list and a few capabilities."""
 
+import booted
 import pytest
-import yaml
 from processes import eventually
 
 UNIT = "osapi-agent"
-OVERRIDE = """\
-[Service]
-User=osapi
-Group=osapi
-AmbientCapabilities=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL
-"""
 OSAPI = "/opt/osapi/.venv/bin/osapi"
 
 
 @pytest.fixture
 def unprivileged(site, t3):
-    """t3, whose agent runs as a user of its own; and as root again at the end."""
-    config = t3.read("/etc/osapi/osapi.yaml")
-    told = yaml.safe_load(config)
-    told["agent"]["privilege_escalation"] = {"enabled": True}
-    t3.sh("id osapi >/dev/null 2>&1 || useradd --system --create-home --home-dir /var/lib/osapi-user osapi")
-    t3.sh(f"{OSAPI} agent sudoers > /etc/sudoers.d/osapi && chmod 0440 /etc/sudoers.d/osapi && visudo -c")
-    t3.sh(f"mkdir -p /etc/systemd/system/{UNIT}.service.d")
-    t3.sh(f"cat > /etc/systemd/system/{UNIT}.service.d/user.conf <<'END'\n{OVERRIDE}END")
-    t3.sh(f"cat > /etc/osapi/osapi.yaml <<'END'\n{yaml.safe_dump(told)}END")
-    t3.sh("chown -R osapi:osapi /etc/osapi /var/lib/osapi && systemctl daemon-reload")
-    t3.run("systemctl", "restart", UNIT)
+    """t3, whose agent runs as a user of its own; and as before at the end."""
+    t3.run(OSAPI, "agent", "install", "--user", "osapi")
     site.ready(t3)
     yield t3
-    t3.sh(f"rm -f /etc/systemd/system/{UNIT}.service.d/user.conf /etc/sudoers.d/osapi")
-    t3.sh(f"cat > /etc/osapi/osapi.yaml <<'END'\n{config}\nEND")
-    t3.sh("chown -R root:root /etc/osapi /var/lib/osapi && systemctl daemon-reload")
-    t3.run("systemctl", "restart", UNIT)
+    t3.run(OSAPI, "agent", "install", "--user", booted.AGENT_USER or "root")
     site.ready(t3)
 
 

@@ -9,7 +9,7 @@ from processes import eventually
 
 OURS = "/etc/netplan/osapi-eth0"
 BASE = "/etc/netplan/01-base.yaml"
-PENDING = "/var/lib/osapi/agent/versions/netplan.json"
+PENDING = "/var/lib/osapi-agent/agent/versions/netplan.json"
 ADDRESSES = ["192.0.2.10/24", "2001:db8::5/64"]
 WRONG = {"addresses": ["10.99.0.2/24"], "gateway4": "10.99.0.1"}
 """A network that is not there."""

@@ -209,7 +209,7 @@ def test_a_unit_file_that_systemd_could_not_load_leaves_the_old_one(service, put
 
     assert app.read(FILE) == before
     assert (
-        app.sh("find /var/lib/osapi /tmp /run -name '*my-app*' | grep -v ^/run/systemd || echo none")
+        app.sh("find /var/lib/osapi-agent /tmp /run -name '*my-app*' | grep -v ^/run/systemd || echo none")
         == "none"
     )
 

@@ -10,6 +10,7 @@ import structlog
 
 from osapi.logs import configure
 from osapi.tokens import issue
+from osapi.traceparent import fresh, within
 
 
 @pytest.fixture
@@ -115,3 +116,18 @@ def test_libraries_log_the_same_way(log):
         "level": "warning",
         "logger": "hypercorn.error",
     }.items() <= found.items()
+
+
+def test_what_is_said_in_a_trace_names_it(log):
+    stream = io.StringIO()
+    told, place = log(stream), fresh()
+
+    told.info("before")
+    with within(place):
+        told.info("in it")
+        logging.getLogger("a.library").warning("in it too")
+
+    before, ours, theirs = lines(stream)
+    assert "trace_id" not in before
+    assert (ours["trace_id"], ours["span_id"]) == (place.trace_id, place.span_id)
+    assert theirs["trace_id"] == place.trace_id

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from osapi.errors import BadInput
+from osapi.errors import BadInput, Conflict
 from osapi.targets import many, resolve
 
 
@@ -89,10 +89,16 @@ def test_all_and_any_need_an_agent_that_is_ready(target, hosts):
 def test_a_name_that_two_hosts_have_is_refused_with_their_machine_ids():
     twins = [Host("m2", "twin"), Host("m1", "twin")]
 
-    with pytest.raises(BadInput, match="the name of 2 hosts; name one by machine id: m1, m2"):
+    with pytest.raises(Conflict, match="'twin' is the name of 2 hosts; name one by machine id: m1, m2"):
         resolve("twin", twins)
 
     assert resolve("m1", twins) == [twins[1]]
+
+
+def test_a_machine_id_means_that_machine_also_where_another_goes_by_it():
+    named = [Host("m1", "web"), Host("m2", "m1")]
+
+    assert resolve("m1", named) == [named[0]]
 
 
 @pytest.mark.parametrize(
